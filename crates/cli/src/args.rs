@@ -1,0 +1,121 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// When the network dies silently: how many seconds pass until each end of a TCP connection knows,
+/// with which error, and which settings change that?
+///
+/// keepalive-lab builds a small real network out of Linux namespaces, runs a server and a client in
+/// it, breaks it on schedule (iptables or nftables rules, link down), and writes down what the
+/// kernel did.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all as expected
+  1    an expectation of a scenario was not met
+  2    wrong arguments or a wrong scenario; nothing was started
+  3    this machine lacks something that is needed; nothing was started
+  4    a cell could not be carried out, or its result could not be written
+  130  interrupted; what ended before is kept
+
+Examples:
+  sudo keepalive-lab run scenarios/quick.toml    an experiment of 20 seconds
+  keepalive-lab plan scenarios/test1.toml        what it would do, without doing it
+  keepalive-lab doctor                           what this machine can do";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios and write down what happened
+    Run(RunArgs),
+    /// Show the cells and the schedule of a scenario without running it
+    Plan(PlanArgs),
+    /// Validate scenario files
+    Check(CheckArgs),
+    /// Print the JSON Schema of scenario files
+    Schema,
+    /// Tell what this machine can do, each power tried by using it
+    Doctor(DoctorArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Needs root for the kernel's own time stamps (kernel_time_to_error_s); without root it runs in a user
+namespace, and those columns stay empty. Under sudo, what it writes belongs to the user who called sudo.
+
+Examples:
+  sudo keepalive-lab run scenarios/test1.toml
+  keepalive-lab run scenarios/quick.toml --set client.keepalive.idle=5s --repeat 3
+  keepalive-lab run scenarios/*.toml --csv all.csv --quiet")]
+pub struct RunArgs {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Also write the rows of all scenarios to this file (replaced if it exists)
+    #[arg(long, value_name = "PATH")]
+    pub csv: Option<PathBuf>,
+    /// Folder for the run folders SCENARIO/TIME-KERNEL/
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub results: PathBuf,
+    /// Print events as JSON lines on standard output, and nothing else there
+    #[arg(long, conflicts_with = "quiet")]
+    pub json: bool,
+    /// Print only what went wrong
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Scenario file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// Print the cells as JSON, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments that change a scenario as it is read.
+#[derive(Debug, Default, Args)]
+pub struct ChangeArgs {
+    /// Override a scenario key, e.g. --set client.keepalive.idle=5s (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Run each cell N times
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: Option<u32>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Print only what is wrong
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,40 @@
+//! Every exit code of the program, with its meaning.
+
+use std::process::ExitCode;
+
+/// How the program ended, as seen by a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 0: all as expected.
+    Success,
+    /// 1: an expectation of a scenario was not met.
+    Unmet,
+    /// 2: wrong arguments or a wrong scenario; nothing was started.
+    Usage,
+    /// 3: this machine lacks something that is needed; nothing was started.
+    Lacking,
+    /// 4: a cell could not be carried out, or its result could not be written.
+    Failed,
+    /// 130: interrupted by SIGINT or SIGTERM; what ended before is kept.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Unmet => 1,
+            Self::Usage => 2,
+            Self::Lacking => 3,
+            Self::Failed => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,2 @@
+//! keepalive-lab: words and pictures for people.
+fn main() {}
