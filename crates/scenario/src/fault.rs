@@ -72,6 +72,17 @@ pub enum Action {
     Heal(Heal),
 }
 
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule { rule, .. } => rule.fmt(f),
+            Self::Link { state, .. } => write!(f, "link {}", state.name()),
+            Self::Heal(Heal::All) => f.write_str("heal all"),
+            Self::Heal(Heal::Named(names)) => write!(f, "heal {}", names.join(", ")),
+        }
+    }
+}
+
 /// A firewall rule as people write it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RuleText {

@@ -20,13 +20,13 @@ pub struct Program {
 pub struct SocketOptions {
     /// `SO_KEEPALIVE` with its three timers; `None`: keepalive off.
     pub keepalive: Option<Keepalive>,
-    /// `TCP_USER_TIMEOUT`, whole milliseconds, up to 2^31 - 1.
+    /// `TCP_USER_TIMEOUT`, whole milliseconds, up to 2^31 - 1; zero is off, the kernel's default.
     pub user_timeout: Option<Duration>,
     /// `TCP_SYNCNT`, 1 to 127: how often a SYN is sent again.
     pub syn_count: Option<u8>,
     /// `TCP_NODELAY`.
     pub nodelay: Option<bool>,
-    /// `SO_LINGER`, whole seconds; zero makes `close()` send a RST.
+    /// `SO_LINGER`, whole seconds, up to a day; zero makes `close()` send a RST.
     pub linger: Option<Duration>,
     /// `SO_SNDBUF` in bytes; the kernel doubles it (`socket(7)`).
     pub send_buffer: Option<u32>,
