@@ -1,2 +1,33 @@
-//! keepalive-lab: words and pictures for people.
-fn main() {}
+//! keepalive-lab: when the network dies silently, how many seconds pass until each end of a TCP
+//! connection knows, with which error, and which settings change that?
+//!
+//! This crate is words and pictures for people: arguments, progress, messages and exit codes.
+
+mod args;
+mod check;
+mod complaint;
+mod doctor;
+mod exit;
+mod kernel;
+mod load;
+mod plan;
+mod run;
+mod span;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Plan(args) => plan::plan(args),
+        Command::Check(args) => check::check(args),
+        Command::Schema => check::schema(),
+        Command::Doctor(args) => doctor::doctor(args),
+    };
+    exit.into()
+}

@@ -1,4 +1,20 @@
 //! One cell's life: build its network, connect its ends, break it on schedule, watch, undo.
+//!
+//! [`lab::Lab`] runs [`Cell`](keepalive_lab_scenario::cell::Cell)s and tells what happens as
+//! [`lab::Event`]s; whoever takes them prints, stores or forwards them. Three kinds of thread share the
+//! work, so that none waits for another: one builds networks ([`worker`]), one strikes at absolute
+//! moments ([`timer_thread`]), one drives all ends ([`lab::Lab::run`]).
 
+pub mod breaker;
+pub mod cell_run;
+pub mod kernel;
+pub mod lab;
+pub mod outcome;
+pub mod record;
+pub mod rehearsal;
+pub mod router;
 pub mod schedule;
 pub mod stop;
+pub mod timer_thread;
+pub mod worker;
+pub mod world;

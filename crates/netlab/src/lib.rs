@@ -5,6 +5,20 @@
 //! Namespaces have no names; they live as long as their descriptors, so nothing is left even after
 //! `kill -9`.
 
+pub mod address;
+pub mod firewall;
+pub mod link;
 pub mod namespace;
+pub mod readiness;
+mod route_socket;
+pub mod sysctl;
+pub mod userns;
+pub mod world;
 
+pub use address::{IpVersion, Subnet};
+pub use link::{Bracket, LinkError, LinkState, LinkStatus};
 pub use namespace::{EnterError, Namespace};
+pub use readiness::NotReady;
+pub use sysctl::SysctlError;
+pub use userns::{Privilege, UserNamespaceError};
+pub use world::{BuildError, Builder, Host, Pair, PairPlan};

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::fstat;
 
 /// The path that names the calling thread's own network namespace; see `namespaces(7)`.
 const OWN: &str = "/proc/thread-self/ns/net";
@@ -31,9 +32,16 @@ pub enum EnterError {
 impl Namespace {
     /// A new, empty namespace: only `lo`, and that down. Costs about 0.35 ms.
     pub fn new() -> Result<Self, EnterError> {
+        Self::furnished(|| ()).map(|(namespace, ())| namespace)
+    }
+
+    /// A new namespace, and what `f` made in it before the calling thread came back.
+    ///
+    /// Saves the `setns()` there and back of a later [`enter`](Self::enter).
+    pub fn furnished<T>(f: impl FnOnce() -> T) -> Result<(Self, T), EnterError> {
         let home = Home::remember()?;
         unshare(CloneFlags::CLONE_NEWNET).map_err(EnterError::Create)?;
-        let made = Self::current();
+        let made = Self::current().map(|namespace| (namespace, f()));
         drop(home);
         made
     }
@@ -41,6 +49,12 @@ impl Namespace {
     /// The namespace the calling thread is in.
     pub fn current() -> Result<Self, EnterError> {
         File::open(OWN).map(|file| Self(file.into())).map_err(EnterError::Open)
+    }
+
+    /// The number that tells this namespace from all others alive: the inode behind
+    /// `/proc/PID/ns/net`; see `namespaces(7)`.
+    pub fn inode(&self) -> Result<u64, Errno> {
+        fstat(&self.0).map(|status| status.st_ino)
     }
 
     /// Runs `f` with the calling thread inside this namespace, then brings the thread back.
@@ -80,11 +94,20 @@ impl Home {
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // A thread lost in a foreign namespace would do all its later work on the wrong network:
-        // there is no safe way on from there.
         if let Err(errno) = setns(&self.0, CloneFlags::CLONE_NEWNET) {
-            eprintln!("keepalive-lab: could not return to the home network namespace: {errno}");
-            std::process::abort();
+            // A thread lost in a foreign namespace would do all its later work on the wrong
+            // network. A panic alone could be caught, so it only tells why the process ends.
+            let _end = AbortOnDrop;
+            panic!("could not return to the home network namespace (setns): {errno}");
         }
+    }
+}
+
+/// Ends the process when it goes out of scope, after a panic has told its message.
+struct AbortOnDrop;
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        std::process::abort();
     }
 }

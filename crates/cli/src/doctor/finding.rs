@@ -1,0 +1,45 @@
+//! One power of this machine, as it was found.
+
+use serde::Serialize;
+
+/// One power, tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was tried.
+    pub power: &'static str,
+    /// Whether it worked.
+    pub works: bool,
+    /// Whether scenarios need it.
+    pub weight: Weight,
+    /// What was done, or what the system said.
+    pub detail: String,
+    /// What to do where it did not work.
+    pub remedy: Option<String>,
+}
+
+/// Whether scenarios need a power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// Nothing runs without it.
+    Needed,
+    /// Some scenarios, or some columns, need it.
+    Optional,
+}
+
+impl Finding {
+    /// It worked.
+    pub fn works(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
+        Self { power, works: true, weight, detail: detail.into(), remedy: None }
+    }
+
+    /// It did not.
+    pub fn missing(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
+        Self { works: false, ..Self::works(weight, power, detail) }
+    }
+
+    /// What to do about it.
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+}

@@ -1,0 +1,299 @@
+//! `keepalive-lab run`: scenarios in, rows and an exit code out.
+
+mod json;
+mod news;
+mod progress;
+mod recorder;
+mod refusal;
+mod rows;
+mod signals;
+mod story;
+mod table;
+mod terminal;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use keepalive_lab_experiment::lab::{Event, Lab, LabError, Next};
+use keepalive_lab_netlab::{Namespace, Privilege, sysctl, userns};
+use keepalive_lab_results::metadata::RunState;
+use keepalive_lab_results::{CsvFile, FolderError, Owner, Unmet, unmet};
+use keepalive_lab_scenario::Scenario;
+use keepalive_lab_scenario::end::End;
+
+use self::news::{News, Reporter, Tally};
+use self::recorder::{Circumstances, Recorder};
+use crate::args::RunArgs;
+use crate::complaint::{Complaint, tell};
+use crate::exit::Exit;
+use crate::{kernel, load};
+
+/// How long the run may be silent before the reporter is asked for a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// Runs the command and returns its exit code.
+pub fn run(args: &RunArgs) -> Exit {
+    match try_run(args) {
+        Ok(exit) => exit,
+        Err(complaints) => tell(&complaints),
+    }
+}
+
+fn try_run(args: &RunArgs) -> Result<Exit, Vec<Complaint>> {
+    let scenarios = load_all(args)?;
+    let programs = programs_of(&scenarios)?;
+
+    // Before the user namespace: inside it everybody is root.
+    let owner = Owner::of_this_process();
+    let privilege = userns::acquire().map_err(|error| vec![powerless(&error)])?;
+    signals::block().map_err(|errno| {
+        vec![Complaint::new(Exit::Lacking, format!("could not block SIGINT and SIGTERM: {errno}"))]
+    })?;
+    let lab = open_lab(&scenarios)?;
+    for (_, scenario) in &scenarios {
+        lab.rehearse(&scenario.cells)
+            .map_err(|(cell, error)| vec![refusal::of(scenario, &scenario.cells[cell], &error)])?;
+    }
+    let circumstances = Circumstances {
+        kernel: kernel::running(),
+        kernel_events: kernel_events(&lab, privilege),
+        programs,
+        sysctls: sysctls_of_a_new_namespace(),
+        owner,
+    };
+    if !args.quiet && !args.json && lab.kernel_watch_error().is_some() {
+        anstream::eprintln!("note: {}", circumstances.kernel_events);
+    }
+    let mut all_rows = match &args.csv {
+        Some(path) => Some(create_csv(path, &scenarios, owner)?),
+        None => None,
+    };
+    let mut reporter: Box<dyn Reporter> = if args.json {
+        Box::new(json::Json(std::io::stdout()))
+    } else {
+        Box::new(terminal::Terminal::new(args.quiet))
+    };
+    signals::forward(lab.interrupt_handle())
+        .map_err(|error| vec![of_lab(&LabError::Thread(error))])?;
+
+    let mut exit = Exit::Success;
+    for (path, scenario) in &scenarios {
+        let recorder = Recorder::begin(&args.results, scenario, path, &circumstances, all_rows.as_mut());
+        let recorder = recorder.map_err(|error| vec![unwritten(&error)])?;
+        let ended = run_scenario(&lab, scenario, recorder, &circumstances, reporter.as_mut())?;
+        exit = worse(exit, ended);
+        if ended == Exit::Interrupted {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+fn load_all(args: &RunArgs) -> Result<Vec<(PathBuf, Scenario)>, Vec<Complaint>> {
+    let mut scenarios = Vec::new();
+    let mut complaints = Vec::new();
+    for path in &args.files {
+        match load::load(path, &args.change) {
+            Ok(scenario) => scenarios.push((path.clone(), scenario)),
+            Err(more) => complaints.extend(more),
+        }
+    }
+    if complaints.is_empty() { Ok(scenarios) } else { Err(complaints) }
+}
+
+/// The programs that rules need, with their versions; a missing one is told before anything starts.
+fn programs_of(scenarios: &[(PathBuf, Scenario)]) -> Result<BTreeMap<String, String>, Vec<Complaint>> {
+    let mut versions = BTreeMap::new();
+    let mut complaints = Vec::new();
+    for (_, scenario) in scenarios {
+        for (program, mut complaint) in load::programs(scenario) {
+            match program.version() {
+                Ok(version) => {
+                    versions.insert(program.to_string(), version);
+                }
+                Err(missing) => {
+                    complaint.message += &format!(", and {}", missing.why);
+                    let package = program.package();
+                    complaints.push(complaint.help(format!("apt-get install {package}")));
+                }
+            }
+        }
+    }
+    if complaints.is_empty() { Ok(versions) } else { Err(complaints) }
+}
+
+fn open_lab(scenarios: &[(PathBuf, Scenario)]) -> Result<Lab, Vec<Complaint>> {
+    let cells = scenarios.iter().flat_map(|(_, scenario)| &scenario.cells);
+    let mut ports: Vec<u16> = cells.map(|cell| cell.experiment.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Lab::open(&ports).map_err(|error| vec![of_lab(&error)])
+}
+
+/// Runs the cells of one scenario, showing and recording what happens.
+fn run_scenario(
+    lab: &Lab,
+    scenario: &Scenario,
+    mut recorder: Recorder<'_>,
+    circumstances: &Circumstances,
+    reporter: &mut dyn Reporter,
+) -> Result<Exit, Vec<Complaint>> {
+    let began = Instant::now();
+    let folder = recorder.path().to_owned();
+    let kernel = &circumstances.kernel;
+    reporter.tell(&News::RunStarted { scenario, folder: &folder, kernel });
+
+    let mut tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
+    let run = lab.run(scenario.cells.clone()).map_err(|error| vec![of_lab(&error)])?;
+    let mut running = None;
+    let unwritten = |error: FolderError| vec![unwritten(&error)];
+    loop {
+        match run.next_within(SIGN_OF_LIFE) {
+            Next::Nothing => {
+                if let Some(cell) = running {
+                    reporter.tell(&News::Waiting { cell });
+                }
+            }
+            Next::Event(Event::Started { cell, .. }) => {
+                let cell = &scenario.cells[cell];
+                running = Some(cell);
+                recorder.cell_started(cell).map_err(unwritten)?;
+                reporter.tell(&News::CellStarted { cell });
+            }
+            Next::Event(Event::Recorded { cell, record }) => {
+                recorder.recorded(&record).map_err(unwritten)?;
+                reporter.tell(&News::Recorded { cell: &scenario.cells[cell], record: &record });
+            }
+            Next::Event(Event::Ended { cell, outcome }) => {
+                let cell = &scenario.cells[cell];
+                let rows = rows::of_cell(cell, &outcome, kernel);
+                let expectations = cell.experiment.expect.iter();
+                let missed: Vec<(End, Unmet)> = expectations
+                    .filter_map(|(end, expectation)| Some((end, expectation.as_ref()?)))
+                    .flat_map(|(end, expectation)| {
+                        unmet(expectation, rows.get(end)).into_iter().map(move |unmet| (end, unmet))
+                    })
+                    .collect();
+                recorder.cell_ended(&rows).map_err(unwritten)?;
+                tally.met += usize::from(missed.is_empty());
+                tally.unmet += usize::from(!missed.is_empty());
+                let took = outcome.stopped - outcome.started;
+                reporter.tell(&News::CellEnded { cell, rows: &rows, unmet: &missed, took });
+            }
+            Next::Event(Event::Failed { cell, error }) => {
+                let cell = &scenario.cells[cell];
+                let complaint = refusal::of_cell(scenario, cell, &error);
+                tally.failed += 1;
+                reporter.tell(&News::CellFailed { cell, complaint: &complaint });
+            }
+            Next::Over => break,
+        }
+    }
+    let (state, exit) = ending(tally);
+    recorder.end(state).map_err(unwritten)?;
+    reporter.tell(&News::RunEnded { scenario, folder: &folder, state, tally, took: began.elapsed() });
+    Ok(exit)
+}
+
+/// How a run ended, told from its cells: those that are missing were interrupted.
+fn ending(tally: Tally) -> (RunState, Exit) {
+    if tally.met + tally.unmet + tally.failed < tally.cells {
+        (RunState::Interrupted, Exit::Interrupted)
+    } else if tally.failed > 0 {
+        (RunState::Failed, Exit::Failed)
+    } else if tally.unmet > 0 {
+        (RunState::Complete, Exit::Unmet)
+    } else {
+        (RunState::Complete, Exit::Success)
+    }
+}
+
+/// The exit code of several scenarios: the worst of theirs.
+fn worse(a: Exit, b: Exit) -> Exit {
+    a.max(b)
+}
+
+/// One CSV for all scenarios; the swept keys of each are columns of all.
+fn create_csv(
+    path: &Path,
+    scenarios: &[(PathBuf, Scenario)],
+    owner: Owner,
+) -> Result<CsvFile, Vec<Complaint>> {
+    let mut swept = Vec::<String>::new();
+    for key in scenarios.iter().flat_map(|(_, scenario)| &scenario.swept) {
+        if !swept.contains(key) {
+            swept.push(key.clone());
+        }
+    }
+    CsvFile::create(path, &swept, owner).map_err(|error| vec![unwritten(&error.into())])
+}
+
+/// Whether the kernel's own time stamps are recorded, in one line.
+fn kernel_events(lab: &Lab, privilege: Privilege) -> String {
+    match (lab.kernel_watch_error(), privilege) {
+        (None, _) => "recorded from tracepoints".into(),
+        (Some(error), _) => format!("kernel_time_to_error_s stays empty: {error}"),
+    }
+}
+
+/// The sysctls that time TCP, as a new namespace has them.
+fn sysctls_of_a_new_namespace() -> BTreeMap<String, String> {
+    const NAMES: [&str; 17] = [
+        "tcp_early_retrans",
+        "tcp_fin_timeout",
+        "tcp_keepalive_intvl",
+        "tcp_keepalive_probes",
+        "tcp_keepalive_time",
+        "tcp_orphan_retries",
+        "tcp_recovery",
+        "tcp_retries1",
+        "tcp_retries2",
+        "tcp_rto_max_ms",
+        "tcp_rto_min_us",
+        "tcp_sack",
+        "tcp_syn_linear_timeouts",
+        "tcp_syn_retries",
+        "tcp_synack_retries",
+        "tcp_thin_linear_timeouts",
+        "tcp_timestamps",
+    ];
+    // Nothing depends on these: where they cannot be read, run.json has none.
+    let Ok(namespace) = Namespace::new() else { return BTreeMap::new() };
+    let names = NAMES.iter().map(|name| format!("net.ipv4.{name}"));
+    names.filter_map(|name| Some((name.clone(), sysctl::read(&namespace, &name).ok()?))).collect()
+}
+
+fn powerless(error: &keepalive_lab_netlab::UserNamespaceError) -> Complaint {
+    Complaint::new(Exit::Lacking, "this process may not make network namespaces")
+        .reason(error.to_string())
+        .help("run it as root: sudo keepalive-lab run ...; `keepalive-lab doctor` tells what is missing")
+}
+
+fn of_lab(error: &LabError) -> Complaint {
+    Complaint::new(Exit::Lacking, "could not open the lab").reason(error.to_string())
+}
+
+fn unwritten(error: &FolderError) -> Complaint {
+    Complaint::new(Exit::Failed, error.to_string())
+        .help("what ended before is kept; --results DIR and --csv PATH choose other places")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(met: usize, unmet: usize, failed: usize) -> Exit {
+        ending(Tally { cells: 3, met, unmet, failed }).1
+    }
+
+    #[test]
+    fn the_exit_code_tells_the_worst_of_what_happened() {
+        assert_eq!(exit(3, 0, 0), Exit::Success);
+        assert_eq!(exit(2, 1, 0), Exit::Unmet);
+        assert_eq!(exit(1, 1, 1), Exit::Failed);
+        assert_eq!(exit(1, 1, 0), Exit::Interrupted, "a cell is missing");
+        assert_eq!(worse(Exit::Unmet, Exit::Success), Exit::Unmet);
+        assert_eq!(worse(Exit::Unmet, Exit::Failed), Exit::Failed);
+    }
+}

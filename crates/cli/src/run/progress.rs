@@ -1,0 +1,126 @@
+//! What is shown while cells wait, so that thirteen minutes never look like a hang.
+//!
+//! On a terminal one line that moves, with the time left; elsewhere (CI logs, files) plain lines: what
+//! happens, and each minute that nothing does.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use keepalive_lab_experiment::record::Record;
+use keepalive_lab_scenario::cell::Cell;
+
+use super::story::{milestone, name_of};
+use crate::span::{measured, rough};
+
+/// From one plain line to the next while nothing happens.
+const PLAIN_LINE_EVERY: Duration = Duration::from_secs(60);
+
+/// Shows the progress of the cell that runs.
+pub struct Progress {
+    form: Form,
+    cell: Option<RunningCell>,
+}
+
+enum Form {
+    Hidden,
+    Lines,
+    Bar,
+}
+
+struct RunningCell {
+    started: Instant,
+    limit: Duration,
+    last_line: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Shown on standard error, or not at all.
+    pub fn new(hidden: bool) -> Self {
+        let form = match (hidden, std::io::stderr().is_terminal()) {
+            (true, _) => Form::Hidden,
+            (false, true) => Form::Bar,
+            (false, false) => Form::Lines,
+        };
+        Self { form, cell: None }
+    }
+
+    /// A cell begins: number `number` of `cells`.
+    pub fn cell_started(&mut self, cell: &Cell, number: usize, cells: usize) {
+        let limit = cell.experiment.stop.limit;
+        let title = format!("{} ({number}/{cells})", name_of(cell));
+        let bar = match self.form {
+            Form::Bar => Some(moving_line(&title, limit)),
+            Form::Lines => {
+                eprintln!("{title}: at most {}", rough(limit));
+                None
+            }
+            Form::Hidden => None,
+        };
+        let started = Instant::now();
+        self.cell = Some(RunningCell { started, limit, last_line: started, bar });
+    }
+
+    /// Something happened in it.
+    pub fn recorded(&mut self, record: &Record) {
+        let (Some(cell), Some(what)) = (&mut self.cell, milestone(record)) else { return };
+        match (&self.form, &cell.bar) {
+            (_, Some(bar)) => bar.set_message(what),
+            (Form::Lines, None) => {
+                eprintln!("  {:>8}  {what}", measured(cell.started.elapsed().as_secs_f64()));
+                cell.last_line = Instant::now();
+            }
+            _ => {}
+        }
+    }
+
+    /// Nothing happened for a while.
+    pub fn waiting(&mut self) {
+        let Some(cell) = &mut self.cell else { return };
+        if matches!(self.form, Form::Lines) && cell.last_line.elapsed() >= PLAIN_LINE_EVERY {
+            let elapsed = cell.started.elapsed();
+            let left = rough(cell.limit.saturating_sub(elapsed));
+            eprintln!("  {:>8}  waiting, at most {left} left", measured(elapsed.as_secs_f64()));
+            cell.last_line = Instant::now();
+        }
+    }
+
+    /// It ended: the moving line goes.
+    pub fn cell_ended(&mut self) {
+        if let Some(RunningCell { bar: Some(bar), .. }) = self.cell.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn moving_line(title: &str, limit: Duration) -> ProgressBar {
+    let left = move |state: &ProgressState, out: &mut dyn Write| {
+        // A terminal that went away has nothing to show it on.
+        let _ = out.write_str(&rough(limit.saturating_sub(state.elapsed())));
+    };
+    let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}, at most {left} left  {wide_msg}")
+        .expect("the template is right: a unit test draws it")
+        .with_key("left", left)
+        .with_key("elapsed", |state: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&rough(state.elapsed()));
+        });
+    let bar = ProgressBar::new_spinner().with_style(style).with_prefix(title.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moving_line_can_be_drawn() {
+        let bar = moving_line("test1 (1/1)", Duration::from_secs(60));
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        bar.set_message("client connected");
+        bar.tick();
+        bar.finish_and_clear();
+    }
+}

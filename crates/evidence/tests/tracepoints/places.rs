@@ -1,0 +1,72 @@
+//! Machines where tracefs is mounted, or out of reach.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use keepalive_lab_evidence::{KernelWatch, WatchError};
+use keepalive_lab_netlab::{IpVersion, userns};
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+use crate::Test;
+use crate::deaths::{pair, refused, watch};
+
+pub(crate) const TESTS: &[Test] = &[("a_tracefs_that_is_mounted_already_is_used", a_mounted_tracefs_is_used)];
+
+pub(crate) const TESTS_WITHOUT_POWER: &[Test] =
+    &[("in_a_user_namespace_the_error_says_that_only_root_may", in_a_user_namespace_only_root_may)];
+
+/// The argument that makes this binary watch where tracefs is mounted.
+pub(crate) const MOUNTED: &str = "--watch-where-tracefs-is-mounted";
+
+/// The argument that makes this binary watch inside a user namespace.
+pub(crate) const POWERLESS: &str = "--watch-in-a-user-namespace";
+
+/// Mounts tracefs at its usual place, for this process alone; it must have one thread.
+pub(crate) fn mount_tracefs() {
+    let nothing = None::<&str>;
+    let point = ["/sys/kernel/tracing"].into_iter().find(|point| Path::new(point).is_dir());
+    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private");
+    let point = point.expect("every kernel with tracefs has its mount point");
+    mount(nothing, point, Some("tracefs"), MsFlags::empty(), nothing).expect("tracefs");
+}
+
+fn run(argument: &str) {
+    let child = Command::new(std::env::current_exe().expect("this binary")).arg(argument).output();
+    let child = child.expect("start");
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stderr));
+}
+
+fn a_mounted_tracefs_is_used() {
+    run(MOUNTED);
+}
+
+/// Runs in a child.
+pub(crate) fn mounted() -> ExitCode {
+    mount_tracefs();
+    let instances = || std::fs::read_dir("/sys/kernel/tracing/instances").expect("tracefs").count();
+    let (watch, events) = watch();
+    assert!(instances() >= 1);
+    refused(&pair(IpVersion::V4), 7654);
+    assert!(watch.flush(std::time::Duration::from_secs(5)));
+    assert!(events.try_iter().count() > 0);
+    ExitCode::SUCCESS
+}
+
+fn in_a_user_namespace_only_root_may() {
+    run(POWERLESS);
+}
+
+/// Runs in a child.
+pub(crate) fn powerless() -> ExitCode {
+    userns::enter_user_namespace().expect("the parent could have one");
+    let error = KernelWatch::start(&[7654], drop).expect_err("tracepoints are the machine's");
+    assert!(
+        matches!(error, WatchError::NotPermitted { errno: Errno::EPERM | Errno::EACCES, .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().starts_with("only root may read the kernel's tracepoints"), "{error}");
+    ExitCode::SUCCESS
+}
