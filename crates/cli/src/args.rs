@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 /// kernel did.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, propagate_version = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -34,7 +34,7 @@ Examples:
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run scenarios and write down what happened
     Run(RunArgs),
     /// Show the cells and the schedule of a scenario without running it
@@ -57,7 +57,7 @@ Examples:
   sudo keepalive-lab run scenarios/test1.toml
   keepalive-lab run scenarios/quick.toml --set client.keepalive.idle=5s --repeat 3
   keepalive-lab run scenarios/*.toml --csv all.csv --quiet")]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -79,7 +79,7 @@ pub struct RunArgs {
 
 /// Arguments of `plan`.
 #[derive(Debug, Args)]
-pub struct PlanArgs {
+pub(crate) struct PlanArgs {
     /// Scenario file
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
@@ -92,7 +92,7 @@ pub struct PlanArgs {
 
 /// Arguments that change a scenario as it is read.
 #[derive(Debug, Default, Args)]
-pub struct ChangeArgs {
+pub(crate) struct ChangeArgs {
     /// Override a scenario key, e.g. --set client.keepalive.idle=5s (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -103,7 +103,7 @@ pub struct ChangeArgs {
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
-pub struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -114,7 +114,7 @@ pub struct CheckArgs {
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::load::load;
 
 /// Validates scenario files; a line for each that is right, the errors of each that is not.
-pub fn check(args: &CheckArgs) -> Exit {
+pub(crate) fn check(args: &CheckArgs) -> Exit {
     let mut exit = Exit::Success;
     for path in &args.files {
         match load(path, &ChangeArgs::default()) {
@@ -24,7 +24,7 @@ pub fn check(args: &CheckArgs) -> Exit {
 }
 
 /// Prints the JSON Schema of scenario files.
-pub fn schema() -> Exit {
+pub(crate) fn schema() -> Exit {
     let schema = keepalive_lab_scenario::schema();
     println!("{}", serde_json::to_string_pretty(&schema).expect("a JSON value serialises"));
     Exit::Success

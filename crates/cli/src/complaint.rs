@@ -7,7 +7,7 @@ use crate::exit::Exit;
 
 /// One thing to tell the user, and the exit code it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub(crate) struct Complaint {
     /// The exit code.
     pub exit: Exit,
     /// What could not be done, without `error:` in front and without a full stop.
@@ -22,30 +22,30 @@ pub struct Complaint {
 
 impl Complaint {
     /// A complaint that only has a message.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into(), place: None, reason: None, help: None }
     }
 
     /// Adds why.
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+    pub(crate) fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
     /// Adds what to do.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// Adds the place in the scenario, if it is known.
-    pub fn at(mut self, place: Option<Place>) -> Self {
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
         self.place = place;
         self
     }
 
     /// The text to show, in several lines, without a line end; with ANSI colours for a terminal.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut group = Group::with_title(Level::ERROR.primary_title(self.message.clone()));
         if let Some(place) = &self.place {
             let mark = AnnotationKind::Primary.span(place.range.clone()).label(self.reason.clone());
@@ -74,12 +74,12 @@ impl From<&Problem> for Complaint {
 }
 
 /// One complaint for each problem of a scenario.
-pub fn of_scenario(error: &ScenarioError) -> Vec<Complaint> {
+pub(crate) fn of_scenario(error: &ScenarioError) -> Vec<Complaint> {
     error.problems().iter().map(Complaint::from).collect()
 }
 
 /// Prints complaints to standard error and returns the exit code: that of the first.
-pub fn tell(complaints: &[Complaint]) -> Exit {
+pub(crate) fn tell(complaints: &[Complaint]) -> Exit {
     for (index, complaint) in complaints.iter().enumerate() {
         if index > 0 {
             anstream::eprintln!();

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How the program ended, as seen by a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// 0: all as expected.
     Success,
     /// 1: an expectation of a scenario was not met.
@@ -21,7 +21,7 @@ pub enum Exit {
 
 impl Exit {
     /// The number.
-    pub const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
             Self::Unmet => 1,

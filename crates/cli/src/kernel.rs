@@ -3,7 +3,7 @@
 use keepalive_lab_results::metadata::Kernel;
 
 /// Asks `uname(2)`, and the clock for the tick rate.
-pub fn running() -> Kernel {
+pub(crate) fn running() -> Kernel {
     let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
     let hz = keepalive_lab_clock::ticks_per_second();
     match nix::sys::utsname::uname() {

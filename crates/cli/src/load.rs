@@ -14,7 +14,7 @@ use crate::complaint::{Complaint, of_scenario};
 use crate::exit::Exit;
 
 /// Reads one scenario; its rules must be rules too.
-pub fn load(path: &Path, change: &ChangeArgs) -> Result<Scenario, Vec<Complaint>> {
+pub(crate) fn load(path: &Path, change: &ChangeArgs) -> Result<Scenario, Vec<Complaint>> {
     let overrides = change.set.iter().map(|text| text.parse()).collect::<Result<_, _>>();
     let overrides = overrides.map_err(|error| of_scenario(&error))?;
     let options = Options { overrides, repeat: change.repeat };
@@ -31,7 +31,7 @@ pub fn load(path: &Path, change: &ChangeArgs) -> Result<Scenario, Vec<Complaint>
 
 /// The programs that rules of a scenario need, each with the first rule that needs it: its cell, its
 /// place in the schedule and the reason.
-pub fn programs(scenario: &Scenario) -> Vec<(Program, Complaint)> {
+pub(crate) fn programs(scenario: &Scenario) -> Vec<(Program, Complaint)> {
     let mut needed = Vec::<(Program, Complaint)>::new();
     for_each_rule(scenario, |cell, index, planned| {
         if let Ok(PlannedLine { route: Route::Program { program, why, .. }, .. }) = planned
@@ -67,7 +67,7 @@ fn for_each_rule(
 }
 
 /// A rule that is not one, shown at its word.
-pub fn of_rule(scenario: &Scenario, cell: &Cell, index: usize, error: &RuleSyntaxError) -> Complaint {
+pub(crate) fn of_rule(scenario: &Scenario, cell: &Cell, index: usize, error: &RuleSyntaxError) -> Complaint {
     let line = match &cell.experiment.faults[index].action {
         Action::Rule { rule, .. } => rule.line.as_str(),
         Action::Link { .. } | Action::Heal(_) => "",
@@ -83,8 +83,8 @@ pub fn of_rule(scenario: &Scenario, cell: &Cell, index: usize, error: &RuleSynta
 /// Where the rule of entry `index` is written.
 fn rule_place(scenario: &Scenario, cell: &Cell, index: usize) -> Option<Place> {
     let keys = ["iptables", "ip6tables", "nft"].into_iter();
-    let paths = keys.filter_map(|key| format!("fault.{index}.{key}").parse::<KeyPath>().ok());
-    paths.filter_map(|path| scenario.locate_in(cell, &path)).next()
+    let paths = keys.map(|key| format!("fault.{index}.{key}").parse::<KeyPath>());
+    paths.filter_map(Result::ok).find_map(|path| scenario.locate_in(cell, &path))
 }
 
 /// The part of a rule that an error is about: the error counts bytes of the line, which stands somewhere

@@ -18,7 +18,7 @@ use crate::span::{rough, written};
 const LISTED: usize = 50;
 
 /// Shows the plan of one scenario.
-pub fn plan(args: &PlanArgs) -> Exit {
+pub(crate) fn plan(args: &PlanArgs) -> Exit {
     let scenario = match load::load(&args.file, &args.change) {
         Ok(scenario) => scenario,
         Err(complaints) => return tell(&complaints),
@@ -34,7 +34,7 @@ pub fn plan(args: &PlanArgs) -> Exit {
 }
 
 /// The plan in words. What differs from cell to cell is shown for the first.
-pub fn text(scenario: &Scenario) -> String {
+pub(crate) fn text(scenario: &Scenario) -> String {
     let mut lines = Vec::new();
     lines.push(match &scenario.title {
         Some(title) => format!("{}: {title}", scenario.name),
@@ -160,7 +160,9 @@ fn cells(cells: &[Cell]) -> String {
     table.set_header(&header);
     for cell in cells.iter().take(LISTED) {
         let fixed = [cell.id.clone(), cell.repeat.to_string()];
-        table.add_row(fixed.into_iter().chain(cell.parameters.iter().map(|parameter| parameter.value.clone())));
+        table.add_row(
+            fixed.into_iter().chain(cell.parameters.iter().map(|parameter| parameter.value.clone())),
+        );
     }
     let more = cells.len().saturating_sub(LISTED);
     let more = if more > 0 { format!("\n.. and {more} more (--json lists all)") } else { String::new() };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A span for people who wait: whole seconds, the two largest units. `13 min 6 s`, `2 h 13 min`, `40 s`.
-pub fn rough(span: Duration) -> String {
+pub(crate) fn rough(span: Duration) -> String {
     let seconds = span.as_secs() + u64::from(span.subsec_millis() >= 500);
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     match (hours, minutes, seconds % 60) {
@@ -16,12 +16,12 @@ pub fn rough(span: Duration) -> String {
 }
 
 /// A measured figure: `742.9 s`, below 10 s `5.09 s`.
-pub fn measured(seconds: f64) -> String {
+pub(crate) fn measured(seconds: f64) -> String {
     if seconds.abs() < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
 }
 
 /// A duration as scenario files write it: `1m 15s`.
-pub fn written(duration: Duration) -> String {
+pub(crate) fn written(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use keepalive_lab_clock::Monotonic;
-use keepalive_lab_netlab::firewall::{Applied, Counter, Deleted, Firewall, FirewallError, PreparedRule, RuleId};
+use keepalive_lab_netlab::firewall::{
+    Applied, Counter, Deleted, Firewall, FirewallError, PreparedRule, RuleId,
+};
 use keepalive_lab_netlab::{Bracket, Host, LinkError, LinkState, Pair};
 use keepalive_lab_scenario::end::{End, Ends};
 use keepalive_lab_scenario::fault::{self, Action, Fault, Heal};
@@ -227,7 +229,10 @@ impl Breaker {
 
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Breaker").field("faults", &self.faults).field("in_force", &self.in_force).finish()
+        f.debug_struct("Breaker")
+            .field("faults", &self.faults)
+            .field("in_force", &self.in_force)
+            .finish_non_exhaustive()
     }
 }
 

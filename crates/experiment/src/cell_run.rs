@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keepalive_lab_clock::Monotonic;
-use keepalive_lab_endpoint::{EndSummary, EndpointEvent, EndpointEventKind, run_client, run_server, stop_signal};
+use keepalive_lab_endpoint::{
+    EndSummary, EndpointEvent, EndpointEventKind, run_client, run_server, stop_signal,
+};
 use keepalive_lab_evidence::{Counters, SocketEvent};
 use keepalive_lab_scenario::cell::{Cell, Experiment};
 use keepalive_lab_scenario::end::{End, EndEvent, Ends};

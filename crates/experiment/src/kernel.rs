@@ -13,9 +13,7 @@ use crate::record::{KernelFact, KernelRecord};
 ///
 /// The listening socket has the server's address too, but no peer; its states are of no interest.
 pub fn record_of(event: &SocketEvent, hosts: &Ends<IpAddr>) -> Option<KernelRecord> {
-    let is_of = |end: End| {
-        event.local.ip() == *hosts.get(end) && event.remote.ip() == *hosts.get(end.peer())
-    };
+    let is_of = |end: End| event.local.ip() == *hosts.get(end) && event.remote.ip() == *hosts.get(end.peer());
     let end = End::BOTH.into_iter().find(|&end| is_of(end))?;
     let what = match event.what {
         SocketEventKind::StateChange { from, to } => {
@@ -34,9 +32,7 @@ pub fn decision(records: &[KernelRecord], end: End, error: &EndError) -> Option<
     let last = |is: &dyn Fn(&KernelFact) -> bool| {
         records.iter().filter(before).filter(|record| is(&record.what)).map(|record| record.at).max()
     };
-    let reported = last(&|fact| {
-        matches!(fact, KernelFact::ErrorReported { errno } if *errno == error.errno)
-    });
+    let reported = last(&|fact| matches!(fact, KernelFact::ErrorReported { errno } if *errno == error.errno));
     let closed = || last(&|fact| matches!(fact, KernelFact::StateChanged { to, .. } if to == "CLOSE"));
     reported.or_else(closed)
 }

@@ -109,11 +109,8 @@ mod tests {
 
     #[test]
     fn after_waits_for_the_first_such_event_at_that_end() {
-        let after = Trigger::After {
-            end: End::Client,
-            event: EndEvent::Error,
-            plus: Duration::from_secs(42),
-        };
+        let after =
+            Trigger::After { end: End::Client, event: EndEvent::Error, plus: Duration::from_secs(42) };
         let mut schedule = Schedule::new(&faults(&[after]));
         assert_eq!(schedule.note(End::Server, EndEvent::Error, at(1)), []);
         assert_eq!(schedule.note(End::Client, EndEvent::Closed, at(2)), []);

@@ -163,7 +163,7 @@ mod tests {
         timer.orders().at(Monotonic::from_nanos(1), move || done.send(()).unwrap());
         inbox.recv_timeout(Duration::from_secs(5)).expect("done at once");
         let handle = timer.orders();
-        handle.at(Monotonic::now() + Duration::from_secs(3600), || unreachable!());
+        handle.at(Monotonic::now() + Duration::from_hours(1), || unreachable!());
         let before = Monotonic::now();
         drop(timer);
         assert!(Monotonic::now() - before < Duration::from_secs(5));

@@ -37,7 +37,7 @@ impl<S: Send + 'static> Worker<S> {
             // Nobody waits for the answer when the run was interrupted.
             let _ = reply.send(work(state));
         }));
-        sent.ok().expect("the thread ends only when the worker is dropped");
+        assert!(sent.is_ok(), "the thread ends only when the worker is dropped");
         answer.await.expect("the job did not panic")
     }
 }

@@ -123,9 +123,8 @@ pub fn build(builder: &Builder, experiment: &Experiment, subnet: u32) -> Result<
         .map_err(Subject::Socket(End::Client).fails())?
         .map_err(Subject::Socket(End::Client).fails())?;
 
-    let tcp_retries2 = Ends::from_fn(|end| {
-        host(&pair, end).read_sysctl("net.ipv4.tcp_retries2").ok()?.parse().ok()
-    });
+    let tcp_retries2 =
+        Ends::from_fn(|end| host(&pair, end).read_sysctl("net.ipv4.tcp_retries2").ok()?.parse().ok());
     let pair = Arc::new(pair);
     let breaker = Breaker::new(Arc::clone(&pair), firewalls, experiment.faults.clone(), prepared);
     Ok(World { pair, breaker, listener, connector, server, tcp_retries2, records })
@@ -138,8 +137,7 @@ fn set_sysctls(
     records: &mut Vec<LabRecord>,
 ) -> Result<(), WorldError> {
     for (name, value) in sysctls {
-        let in_force =
-            host.write_sysctl(name, value).map_err(Subject::Sysctl(on, name.clone()).fails())?;
+        let in_force = host.write_sysctl(name, value).map_err(Subject::Sysctl(on, name.clone()).fails())?;
         let what = LabEvent::SysctlInForce { on, name: name.clone(), value: in_force };
         records.push(LabRecord { at: Monotonic::now(), what });
     }
@@ -148,14 +146,10 @@ fn set_sysctls(
 
 /// Opens both firewalls and prepares every rule of the schedule; the rules of one host are planned
 /// together, because one that needs its program takes the others of its tool with it.
-fn arm(
-    pair: &Pair,
-    faults: &[Fault],
-) -> Result<(Ends<Firewall>, Vec<Option<PreparedRule>>), WorldError> {
+fn arm(pair: &Pair, faults: &[Fault]) -> Result<(Ends<Firewall>, Vec<Option<PreparedRule>>), WorldError> {
     let mut prepared: Vec<Option<PreparedRule>> = faults.iter().map(|_| None).collect();
     let mut open = |end: End| {
-        let mut firewall =
-            Firewall::open(host(pair, end).namespace()).map_err(Subject::Network.fails())?;
+        let mut firewall = Firewall::open(host(pair, end).namespace()).map_err(Subject::Network.fails())?;
         let (indexes, lines): (Vec<usize>, Vec<_>) = rules_of(faults, end).unzip();
         for (index, line) in indexes.into_iter().zip(firewall::plan(&lines)) {
             let line = line.map_err(Subject::Fault(index).fails())?;

@@ -89,8 +89,8 @@ mod tests {
     use super::*;
     use crate::row::tests::a_row;
 
-    fn window(min: u64, max: u64) -> Option<Window> {
-        Some(Window { min: Duration::from_secs(min), max: Duration::from_secs(max) })
+    fn window(min: u64, max: u64) -> Window {
+        Window { min: Duration::from_secs(min), max: Duration::from_secs(max) }
     }
 
     #[test]
@@ -99,18 +99,18 @@ mod tests {
             outcome: Some(Outcome::Error),
             errno: Some("ETIMEDOUT".into()),
             syscall: Some("read".into()),
-            within: window(742, 744),
-            silent_within: window(743, 744),
+            within: Some(window(742, 744)),
+            silent_within: Some(window(743, 744)),
         };
         assert_eq!(unmet(&expectation, &a_row()), []);
     }
 
     #[test]
     fn a_time_outside_its_window_says_by_how_much() {
-        let late = Expectation { within: window(730, 740), ..Expectation::default() };
+        let late = Expectation { within: Some(window(730, 740)), ..Expectation::default() };
         let [one] = &unmet(&late, &a_row())[..] else { panic!() };
         assert_eq!(one.to_string(), "expected within 730-740 s, happened: 742.931 s, 2.931 s too late");
-        let early = Expectation { within: window(750, 760), ..Expectation::default() };
+        let early = Expectation { within: Some(window(750, 760)), ..Expectation::default() };
         let [one] = &unmet(&early, &a_row())[..] else { panic!() };
         assert_eq!(one.happened, "742.931 s, 7.069 s too early");
     }
@@ -126,7 +126,7 @@ mod tests {
         (row.time_to_error_s, row.silent_s) = (None, None);
         let [one] = &unmet(&expectation, &row)[..] else { panic!() };
         assert_eq!(one.happened, "alive");
-        let timed = Expectation { within: window(1, 2), ..Expectation::default() };
+        let timed = Expectation { within: Some(window(1, 2)), ..Expectation::default() };
         assert_eq!(unmet(&timed, &row).len(), 1, "a window without an error is not met");
     }
 }

@@ -14,7 +14,7 @@ use super::network;
 const ETH_P_IP: i32 = 0x0800_u16.to_be() as i32;
 
 /// Opens a packet socket at one host of a throw-away network and sees a SYN to it.
-pub fn probe() -> Finding {
+pub(crate) fn probe() -> Finding {
     const POWER: &str = "packet capture";
     match see_a_syn() {
         Ok(bytes) => Finding::works(Weight::Optional, POWER, format!("saw a SYN of {bytes} bytes")),

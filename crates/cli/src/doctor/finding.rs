@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// One power, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// What was tried.
     pub power: &'static str,
     /// Whether it worked.
@@ -20,7 +20,7 @@ pub struct Finding {
 /// Whether scenarios need a power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Weight {
+pub(crate) enum Weight {
     /// Nothing runs without it.
     Needed,
     /// Some scenarios, or some columns, need it.
@@ -29,17 +29,17 @@ pub enum Weight {
 
 impl Finding {
     /// It worked.
-    pub fn works(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn works(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
         Self { power, works: true, weight, detail: detail.into(), remedy: None }
     }
 
     /// It did not.
-    pub fn missing(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn missing(weight: Weight, power: &'static str, detail: impl Into<String>) -> Self {
         Self { works: false, ..Self::works(weight, power, detail) }
     }
 
     /// What to do about it.
-    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn remedy(self, remedy: impl Into<String>) -> Self {
         Self { remedy: Some(remedy.into()), ..self }
     }
 }

@@ -14,7 +14,7 @@ const TRANSLATED: [(Tool, &str); 4] = [
 ];
 
 /// Applies rules in a throw-away namespace, and takes them back.
-pub fn probe() -> Vec<Finding> {
+pub(crate) fn probe() -> Vec<Finding> {
     let mut findings = vec![match apply(&TRANSLATED) {
         Ok(()) => Finding::works(
             Weight::Needed,
@@ -31,8 +31,12 @@ pub fn probe() -> Vec<Finding> {
 /// A program is told by the version it gives and by a rule only it can apply.
 fn program(program: Program) -> Finding {
     let (power, rule) = match program {
-        Program::Iptables => ("rules by iptables", (Tool::Iptables, "-A OUTPUT -m owner --uid-owner 0 -j DROP")),
-        Program::Ip6tables => ("rules by ip6tables", (Tool::Ip6tables, "-A OUTPUT -m owner --uid-owner 0 -j DROP")),
+        Program::Iptables => {
+            ("rules by iptables", (Tool::Iptables, "-A OUTPUT -m owner --uid-owner 0 -j DROP"))
+        }
+        Program::Ip6tables => {
+            ("rules by ip6tables", (Tool::Ip6tables, "-A OUTPUT -m owner --uid-owner 0 -j DROP"))
+        }
         Program::Nft => ("rules by nft", (Tool::Nft, "add rule inet filter output meta skuid 0 drop")),
     };
     match program.version() {

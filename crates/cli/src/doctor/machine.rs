@@ -8,7 +8,7 @@ use super::finding::{Finding, Weight};
 use crate::kernel;
 
 /// The running kernel.
-pub fn kernel() -> Finding {
+pub(crate) fn kernel() -> Finding {
     let kernel = kernel::running();
     match kernel.hz {
         Some(hz) => Finding::works(
@@ -21,7 +21,7 @@ pub fn kernel() -> Finding {
 }
 
 /// QEMU, by running it.
-pub fn qemu() -> Finding {
+pub(crate) fn qemu() -> Finding {
     const POWER: &str = "QEMU";
     let missing = |why: String| {
         let finding = Finding::missing(Weight::Optional, POWER, why);
@@ -38,7 +38,7 @@ pub fn qemu() -> Finding {
 }
 
 /// The image of the running kernel, by reading it.
-pub fn kernel_image() -> Finding {
+pub(crate) fn kernel_image() -> Finding {
     const POWER: &str = "kernel image";
     let path = format!("/boot/vmlinuz-{}", kernel::running().release);
     match File::open(&path).and_then(|mut image| image.read_exact(&mut [0; 512])) {

@@ -19,7 +19,7 @@ use crate::args::DoctorArgs;
 use crate::exit::Exit;
 
 /// Tries everything and tells.
-pub fn doctor(args: &DoctorArgs) -> Exit {
+pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
     let findings = examine();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&findings).expect("plain values serialise"));
@@ -38,10 +38,14 @@ fn examine() -> Vec<Finding> {
     let image = machine::kernel_image();
     match userns::acquire() {
         Ok(privilege) => {
-            findings.push(Finding::works(Weight::Needed, "privilege", match privilege {
-                Privilege::Held => "namespaces can be made and configured",
-                Privilege::UserNamespace => "namespaces can be made in a user namespace",
-            }));
+            findings.push(Finding::works(
+                Weight::Needed,
+                "privilege",
+                match privilege {
+                    Privilege::Held => "namespaces can be made and configured",
+                    Privilege::UserNamespace => "namespaces can be made in a user namespace",
+                },
+            ));
             findings.extend(network::probe());
             findings.extend(firewall::probe());
             findings.push(tracepoints::probe());
@@ -93,6 +97,8 @@ mod tests {
         assert!(fit(&[works.clone(), optional.clone()]));
         assert!(!fit(&[works.clone(), needed]));
         assert_eq!(conclusion(&[works]), "this machine can do everything");
-        assert!(line(&optional.remedy("apt-get install qemu")).contains("\n                          -> apt-get"));
+        assert!(
+            line(&optional.remedy("apt-get install qemu")).contains("\n                          -> apt-get")
+        );
     }
 }

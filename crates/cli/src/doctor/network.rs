@@ -14,7 +14,7 @@ use super::finding::{Finding, Weight};
 const SUBNET: u32 = u32::MAX;
 
 /// Builds a pair of hosts for each version of IP and has them talk; tries the newer socket options.
-pub fn probe() -> Vec<Finding> {
+pub(crate) fn probe() -> Vec<Finding> {
     let version = |version, weight, power| match talk(version) {
         Ok(took) => {
             let took = took.as_secs_f64() * 1e3;
@@ -38,7 +38,7 @@ fn talk(version: IpVersion) -> Result<Duration, String> {
 }
 
 /// A throw-away pair of hosts.
-pub fn pair(version: IpVersion) -> Result<Pair, String> {
+pub(crate) fn pair(version: IpVersion) -> Result<Pair, String> {
     let subnet = Subnet::nth(SUBNET, version);
     let builder = Builder::new().map_err(|error| error.to_string())?;
     builder.pair(&PairPlan { subnet }).map_err(|error| error.to_string())

@@ -14,7 +14,7 @@ use super::network;
 const PORT: u16 = 7654;
 
 /// Provokes an error in a throw-away network and waits for the kernel to tell of it.
-pub fn probe() -> Finding {
+pub(crate) fn probe() -> Finding {
     const POWER: &str = "tracepoints";
     match see_an_error() {
         Ok(told) => Finding::works(Weight::Optional, POWER, told),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::news::{News, Reporter};
 
 /// Writes one JSON object a line: `event` names its kind.
-pub struct Json<W>(pub W);
+pub(crate) struct Json<W>(pub W);
 
 impl<W: Write> Reporter for Json<W> {
     fn tell(&mut self, news: &News<'_>) {
@@ -24,7 +24,7 @@ impl<W: Write> Reporter for Json<W> {
             News::Recorded { cell, record } => {
                 with_cell(cell, json!({ "event": "record", "record": record }))
             }
-            News::Waiting { .. } => return,
+            News::Waiting => return,
             News::CellEnded { cell, rows, unmet, took } => {
                 let unmet: Vec<_> = unmet
                     .iter()
@@ -34,7 +34,10 @@ impl<W: Write> Reporter for Json<W> {
                     .collect();
                 let rows = [&rows.client, &rows.server];
                 let took = took.as_secs_f64();
-                with_cell(cell, json!({ "event": "cell_ended", "rows": rows, "unmet": unmet, "took_s": took }))
+                with_cell(
+                    cell,
+                    json!({ "event": "cell_ended", "rows": rows, "unmet": unmet, "took_s": took }),
+                )
             }
             News::CellFailed { cell, complaint } => with_cell(
                 cell,

@@ -33,7 +33,7 @@ use crate::{kernel, load};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Runs the command and returns its exit code.
-pub fn run(args: &RunArgs) -> Exit {
+pub(crate) fn run(args: &RunArgs) -> Exit {
     match try_run(args) {
         Ok(exit) => exit,
         Err(complaints) => tell(&complaints),
@@ -74,8 +74,7 @@ fn try_run(args: &RunArgs) -> Result<Exit, Vec<Complaint>> {
     } else {
         Box::new(terminal::Terminal::new(args.quiet))
     };
-    signals::forward(lab.interrupt_handle())
-        .map_err(|error| vec![of_lab(&LabError::Thread(error))])?;
+    signals::forward(lab.interrupt_handle()).map_err(|error| vec![of_lab(&LabError::Thread(error))])?;
 
     let mut exit = Exit::Success;
     for (path, scenario) in &scenarios {
@@ -113,7 +112,7 @@ fn programs_of(scenarios: &[(PathBuf, Scenario)]) -> Result<BTreeMap<String, Str
                     versions.insert(program.to_string(), version);
                 }
                 Err(missing) => {
-                    complaint.message += &format!(", and {}", missing.why);
+                    complaint.message = format!("{}, and {}", complaint.message, missing.why);
                     let package = program.package();
                     complaints.push(complaint.help(format!("apt-get install {package}")));
                 }
@@ -146,18 +145,12 @@ fn run_scenario(
 
     let mut tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
     let run = lab.run(scenario.cells.clone()).map_err(|error| vec![of_lab(&error)])?;
-    let mut running = None;
     let unwritten = |error: FolderError| vec![unwritten(&error)];
     loop {
         match run.next_within(SIGN_OF_LIFE) {
-            Next::Nothing => {
-                if let Some(cell) = running {
-                    reporter.tell(&News::Waiting { cell });
-                }
-            }
+            Next::Nothing => reporter.tell(&News::Waiting),
             Next::Event(Event::Started { cell, .. }) => {
                 let cell = &scenario.cells[cell];
-                running = Some(cell);
                 recorder.cell_started(cell).map_err(unwritten)?;
                 reporter.tell(&News::CellStarted { cell });
             }

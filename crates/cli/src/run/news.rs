@@ -14,7 +14,7 @@ use crate::complaint::Complaint;
 
 /// Something to show.
 #[derive(Debug)]
-pub enum News<'a> {
+pub(crate) enum News<'a> {
     /// The run of one scenario begins.
     RunStarted {
         /// What is run.
@@ -37,10 +37,7 @@ pub enum News<'a> {
         record: &'a Record,
     },
     /// Nothing has happened for a while, and the run goes on.
-    Waiting {
-        /// In which cell.
-        cell: &'a Cell,
-    },
+    Waiting,
     /// A cell ended.
     CellEnded {
         /// Which.
@@ -76,7 +73,7 @@ pub enum News<'a> {
 
 /// How many cells came to what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Cells of the scenario.
     pub cells: usize,
     /// Those that ended, and met their expectations or had none.
@@ -88,7 +85,7 @@ pub struct Tally {
 }
 
 /// Shows what happens, in one form or another.
-pub trait Reporter {
+pub(crate) trait Reporter {
     /// Takes one piece of news.
     fn tell(&mut self, news: &News<'_>);
 }

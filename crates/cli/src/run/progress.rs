@@ -15,10 +15,10 @@ use super::story::{milestone, name_of};
 use crate::span::{measured, rough};
 
 /// From one plain line to the next while nothing happens.
-const PLAIN_LINE_EVERY: Duration = Duration::from_secs(60);
+const PLAIN_LINE_EVERY: Duration = Duration::from_mins(1);
 
 /// Shows the progress of the cell that runs.
-pub struct Progress {
+pub(crate) struct Progress {
     form: Form,
     cell: Option<RunningCell>,
 }
@@ -38,7 +38,7 @@ struct RunningCell {
 
 impl Progress {
     /// Shown on standard error, or not at all.
-    pub fn new(hidden: bool) -> Self {
+    pub(crate) fn new(hidden: bool) -> Self {
         let form = match (hidden, std::io::stderr().is_terminal()) {
             (true, _) => Form::Hidden,
             (false, true) => Form::Bar,
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     /// A cell begins: number `number` of `cells`.
-    pub fn cell_started(&mut self, cell: &Cell, number: usize, cells: usize) {
+    pub(crate) fn cell_started(&mut self, cell: &Cell, number: usize, cells: usize) {
         let limit = cell.experiment.stop.limit;
         let title = format!("{} ({number}/{cells})", name_of(cell));
         let bar = match self.form {
@@ -64,7 +64,7 @@ impl Progress {
     }
 
     /// Something happened in it.
-    pub fn recorded(&mut self, record: &Record) {
+    pub(crate) fn recorded(&mut self, record: &Record) {
         let (Some(cell), Some(what)) = (&mut self.cell, milestone(record)) else { return };
         match (&self.form, &cell.bar) {
             (_, Some(bar)) => bar.set_message(what),
@@ -77,7 +77,7 @@ impl Progress {
     }
 
     /// Nothing happened for a while.
-    pub fn waiting(&mut self) {
+    pub(crate) fn waiting(&mut self) {
         let Some(cell) = &mut self.cell else { return };
         if matches!(self.form, Form::Lines) && cell.last_line.elapsed() >= PLAIN_LINE_EVERY {
             let elapsed = cell.started.elapsed();
@@ -88,7 +88,7 @@ impl Progress {
     }
 
     /// It ended: the moving line goes.
-    pub fn cell_ended(&mut self) {
+    pub(crate) fn cell_ended(&mut self) {
         if let Some(RunningCell { bar: Some(bar), .. }) = self.cell.take() {
             bar.finish_and_clear();
         }
@@ -100,12 +100,13 @@ fn moving_line(title: &str, limit: Duration) -> ProgressBar {
         // A terminal that went away has nothing to show it on.
         let _ = out.write_str(&rough(limit.saturating_sub(state.elapsed())));
     };
-    let style = ProgressStyle::with_template("{spinner} {prefix}  {elapsed}, at most {left} left  {wide_msg}")
-        .expect("the template is right: a unit test draws it")
-        .with_key("left", left)
-        .with_key("elapsed", |state: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&rough(state.elapsed()));
-        });
+    let style =
+        ProgressStyle::with_template("{spinner} {prefix}  {elapsed}, at most {left} left  {wide_msg}")
+            .expect("the template is right: a unit test draws it")
+            .with_key("left", left)
+            .with_key("elapsed", |state: &ProgressState, out: &mut dyn Write| {
+                let _ = out.write_str(&rough(state.elapsed()));
+            });
     let bar = ProgressBar::new_spinner().with_style(style).with_prefix(title.to_owned());
     bar.enable_steady_tick(Duration::from_millis(250));
     bar
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_moving_line_can_be_drawn() {
-        let bar = moving_line("test1 (1/1)", Duration::from_secs(60));
+        let bar = moving_line("test1 (1/1)", Duration::from_mins(1));
         bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
         bar.set_message("client connected");
         bar.tick();

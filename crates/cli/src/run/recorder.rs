@@ -12,7 +12,7 @@ use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::Ends;
 
 /// Writes the run folder of one scenario, and its rows to the CSV of the whole command too.
-pub struct Recorder<'a> {
+pub(crate) struct Recorder<'a> {
     folder: RunFolder,
     all_rows: Option<&'a mut CsvFile>,
     metadata: RunMetadata,
@@ -21,7 +21,7 @@ pub struct Recorder<'a> {
 
 /// What is the same for all scenarios of one command.
 #[derive(Clone, Debug)]
-pub struct Circumstances {
+pub(crate) struct Circumstances {
     /// The kernel.
     pub kernel: Kernel,
     /// Whether the kernel's own time stamps are recorded, in words.
@@ -36,7 +36,7 @@ pub struct Circumstances {
 
 impl<'a> Recorder<'a> {
     /// Makes the run folder of `scenario` under `root`.
-    pub fn begin(
+    pub(crate) fn begin(
         root: &Path,
         scenario: &Scenario,
         path: &Path,
@@ -45,7 +45,8 @@ impl<'a> Recorder<'a> {
     ) -> Result<Self, FolderError> {
         let started = SystemTime::now();
         let Circumstances { kernel, kernel_events, programs, sysctls, owner } = circumstances.clone();
-        let folder = RunFolder::create(root, &scenario.name, started, &kernel.release, &scenario.swept, owner)?;
+        let folder =
+            RunFolder::create(root, &scenario.name, started, &kernel.release, &scenario.swept, owner)?;
         let metadata = RunMetadata {
             version: env!("CARGO_PKG_VERSION").into(),
             command: std::env::args().collect(),
@@ -71,23 +72,23 @@ impl<'a> Recorder<'a> {
     }
 
     /// Where the run folder is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A cell begins: its events go to a file of their own.
-    pub fn cell_started(&mut self, cell: &Cell) -> Result<(), FolderError> {
+    pub(crate) fn cell_started(&mut self, cell: &Cell) -> Result<(), FolderError> {
         self.events = Some(self.folder.events(&cell.folder())?);
         Ok(())
     }
 
     /// Something happened in the cell.
-    pub fn recorded(&mut self, record: &Record) -> Result<(), FolderError> {
+    pub(crate) fn recorded(&mut self, record: &Record) -> Result<(), FolderError> {
         self.events.as_mut().map_or(Ok(()), |events| events.append(record))
     }
 
     /// The cell ended.
-    pub fn cell_ended(&mut self, rows: &Ends<Row>) -> Result<(), FolderError> {
+    pub(crate) fn cell_ended(&mut self, rows: &Ends<Row>) -> Result<(), FolderError> {
         let rows = [rows.client.clone(), rows.server.clone()];
         self.folder.append(&rows)?;
         if let Some(all_rows) = &mut self.all_rows {
@@ -98,7 +99,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// The run ended, one way or another.
-    pub fn end(&mut self, state: RunState) -> Result<(), FolderError> {
+    pub(crate) fn end(&mut self, state: RunState) -> Result<(), FolderError> {
         self.metadata.state = state;
         self.metadata.ended = Some(rfc3339(SystemTime::now()));
         self.folder.write_metadata(&self.metadata)

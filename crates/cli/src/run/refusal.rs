@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::load;
 
 /// What was refused when a cell was tried before the start: nothing has run.
-pub fn of(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Complaint {
+pub(crate) fn of(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Complaint {
     if let (Subject::Fault(index), WorldErrorKind::Syntax(error)) = (&error.subject, &error.source) {
         return load::of_rule(scenario, cell, *index, error);
     }
@@ -26,7 +26,7 @@ pub fn of(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Complaint {
 }
 
 /// Why a cell that had been tried could not be carried out all the same.
-pub fn of_cell(scenario: &Scenario, cell: &Cell, error: &CellError) -> Complaint {
+pub(crate) fn of_cell(scenario: &Scenario, cell: &Cell, error: &CellError) -> Complaint {
     let complaint = match error {
         CellError::World(error) => of(scenario, cell, error),
         CellError::Fault(error) => {
@@ -51,12 +51,14 @@ fn in_words(error: &WorldError) -> (Exit, String, Option<String>) {
             "could not build the network of a cell".into(),
             Some("`keepalive-lab doctor` tells what this machine can do".into()),
         ),
-        (Subject::Sysctl(on, name), WorldErrorKind::Sysctl(SysctlError::NotFound { nearest, .. })) => {
-            (Exit::Lacking, format!("the {on} has no sysctl `{name}`"), match nearest.first() {
+        (Subject::Sysctl(on, name), WorldErrorKind::Sysctl(SysctlError::NotFound { nearest, .. })) => (
+            Exit::Lacking,
+            format!("the {on} has no sysctl `{name}`"),
+            match nearest.first() {
                 Some(nearest) => Some(format!("this kernel has `{nearest}`")),
                 None => Some("another kernel may have it, or it belongs to the whole machine".into()),
-            })
-        }
+            },
+        ),
         (Subject::Sysctl(on, name), _) => {
             (Exit::Usage, format!("the {on} refused the sysctl `{name}`"), None)
         }
@@ -90,6 +92,6 @@ fn place_of(scenario: &Scenario, cell: &Cell, subject: &Subject) -> Option<Place
             ["iptables", "ip6tables", "nft", "link"].map(|key| format!("fault.{index}.{key}")).into()
         }
     };
-    let paths = keys.iter().filter_map(|key| key.parse::<KeyPath>().ok());
-    paths.filter_map(|path| scenario.locate_in(cell, &path)).next()
+    let mut paths = keys.iter().filter_map(|key| key.parse::<KeyPath>().ok());
+    paths.find_map(|path| scenario.locate_in(cell, &path))
 }

@@ -8,7 +8,7 @@ use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::{End, Ends};
 
 /// The rows of one cell, the client's first.
-pub fn of_cell(cell: &Cell, outcome: &CellOutcome, kernel: &Kernel) -> Ends<Row> {
+pub(crate) fn of_cell(cell: &Cell, outcome: &CellOutcome, kernel: &Kernel) -> Ends<Row> {
     Ends::from_fn(|end| of_end(cell, end, outcome.ends.get(end), kernel))
 }
 

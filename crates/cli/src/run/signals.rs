@@ -7,12 +7,12 @@ use crate::exit::Exit;
 
 /// Blocks both signals in this thread and all it starts from now on, so that only [`forward`] takes
 /// them. Call it before any thread is started.
-pub fn block() -> nix::Result<()> {
+pub(crate) fn block() -> nix::Result<()> {
     signals().thread_block()
 }
 
 /// Waits for the signals on a thread of its own: the first ends the run in order, the second at once.
-pub fn forward(interrupt: Interrupt) -> std::io::Result<()> {
+pub(crate) fn forward(interrupt: Interrupt) -> std::io::Result<()> {
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for wait in 0.. {
             match signals().wait() {

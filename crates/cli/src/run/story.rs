@@ -3,22 +3,18 @@
 use keepalive_lab_endpoint::EndpointEventKind;
 use keepalive_lab_experiment::record::{LabEvent, Record};
 use keepalive_lab_results::Row;
-use keepalive_lab_scenario::cell::Cell;
+use keepalive_lab_scenario::cell::{Cell, Parameter};
 
 /// The cell's name for people: `sweep client.keepalive.idle=2s #2`.
-pub fn name_of(cell: &Cell) -> String {
-    let mut name = cell.scenario.clone();
-    for parameter in &cell.parameters {
-        name += &format!(" {}={}", parameter.key, parameter.value);
-    }
-    if cell.repeat > 1 {
-        name += &format!(" #{}", cell.repeat);
-    }
-    name
+pub(crate) fn name_of(cell: &Cell) -> String {
+    let parameters = cell.parameters.iter().map(|Parameter { key, value }| format!("{key}={value}"));
+    let repeat = (cell.repeat > 1).then(|| format!("#{}", cell.repeat));
+    let words = std::iter::once(cell.scenario.clone()).chain(parameters).chain(repeat);
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// What an end came to: `ETIMEDOUT on read`, `alive`.
-pub fn happened(row: &Row) -> String {
+pub(crate) fn happened(row: &Row) -> String {
     match (&row.errno, &row.syscall) {
         (Some(errno), Some(syscall)) => format!("{errno} on {syscall}"),
         _ => row.outcome.to_string(),
@@ -26,7 +22,7 @@ pub fn happened(row: &Row) -> String {
 }
 
 /// The kernel timer behind it and what it did: `keepalive, 9 probes`.
-pub fn timer(row: &Row) -> String {
+pub(crate) fn timer(row: &Row) -> String {
     let count = |number: Option<u64>, one: &str| match number {
         None | Some(0) => String::new(),
         Some(1) => format!(", 1 {one}"),
@@ -45,7 +41,7 @@ pub fn timer(row: &Row) -> String {
 }
 
 /// What is worth a line while people wait; `None` for the rest.
-pub fn milestone(record: &Record) -> Option<String> {
+pub(crate) fn milestone(record: &Record) -> Option<String> {
     Some(match record {
         Record::Application(event) => {
             let end = event.end;
@@ -60,7 +56,9 @@ pub fn milestone(record: &Record) -> Option<String> {
             }
         }
         Record::Lab(record) => match &record.what {
-            LabEvent::FaultInForce { fault, on, what, .. } => format!("{on}: fault `{fault}` in force ({what})"),
+            LabEvent::FaultInForce { fault, on, what, .. } => {
+                format!("{on}: fault `{fault}` in force ({what})")
+            }
             LabEvent::FaultUndone { fault, on, packets, .. } => match packets {
                 Some(packets) => format!("{on}: fault `{fault}` undone, it matched {packets} packets"),
                 None => format!("{on}: fault `{fault}` undone"),

@@ -11,7 +11,7 @@ use crate::span::measured;
 
 /// Two lines a cell, the client's first: what happened, after how long, how long it was silent, what was
 /// expected, which timer of the kernel was behind it.
-pub fn table(cells: &[(Cell, Ends<Row>)]) -> String {
+pub(crate) fn table(cells: &[(Cell, Ends<Row>)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["cell", "end", "result", "after", "silent for", "expected", "kernel timer"]);
@@ -48,9 +48,10 @@ fn expected(expectation: &Expectation) -> String {
     );
     words.extend(expectation.syscall.as_ref().map(|syscall| format!("on {syscall}")));
     for (what, window) in [("within", expectation.within), ("silent", expectation.silent_within)] {
-        words.extend(window.map(|window| {
-            format!("{what} {}-{} s", window.min.as_secs_f64(), window.max.as_secs_f64())
-        }));
+        words.extend(
+            window
+                .map(|window| format!("{what} {}-{} s", window.min.as_secs_f64(), window.max.as_secs_f64())),
+        );
     }
     words.join(" ")
 }

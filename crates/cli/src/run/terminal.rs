@@ -21,7 +21,7 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Shows a run on a terminal, or as plain lines where there is none.
-pub struct Terminal {
+pub(crate) struct Terminal {
     progress: Progress,
     /// Nothing but what went wrong.
     quiet: bool,
@@ -32,7 +32,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// For a person who wants to see it all, or (`quiet`) only what went wrong.
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         Self { progress: Progress::new(quiet), quiet, begun: 0, cells: 0, rows: Vec::new() }
     }
 
@@ -83,7 +83,7 @@ impl Reporter for Terminal {
                 self.progress.cell_started(cell, self.begun, self.cells);
             }
             News::Recorded { record, .. } => self.progress.recorded(record),
-            News::Waiting { .. } => self.progress.waiting(),
+            News::Waiting => self.progress.waiting(),
             News::CellEnded { cell, rows, unmet, took } => self.cell_ended(cell, rows, unmet, took),
             News::CellFailed { cell, complaint } => self.cell_failed(cell, complaint),
             News::RunEnded { folder, state, tally, took, .. } => self.run_ended(folder, state, tally, took),
