@@ -19,6 +19,7 @@ pub(crate) async fn converse(
     connected: Monotonic,
     stop: &mut StopSignal,
 ) {
+    let linger = close::abort_unless_closed(&stream);
     let ending = Conversation::new(&stream, traffic, &mut life.reporter, connected).run(stop).await;
     match ending {
         Ending::Failed(error) => {
@@ -36,7 +37,7 @@ pub(crate) async fn converse(
             life.ended(Outcome::Closed, Some(finished));
             tokio::select! {
                 biased;
-                () = close::in_order(stream) => {}
+                () = close::in_order(stream, linger) => {}
                 () = stop.raised() => {}
             }
         }

@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use keepalive_lab_endpoint::{
-    ArmedTimer, Connector, EndSummary, EndpointEventKind, Syscall, run_client, stop_signal,
+    ArmedTimer, Connector, EndSummary, EndpointEventKind, Listener, Syscall, run_client, run_server,
+    stop_signal,
 };
 use keepalive_lab_scenario::end::End;
 use keepalive_lab_scenario::expect::Outcome;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         trial("a_reset_tells_the_timer_that_stood", reset_while_refused),
         trial("dropped_syns_end_in_etimedout_on_connect", dropped_syns),
         trial("no_route_fails_the_connect_at_once", no_route),
+        trial("a_connection_that_nobody_closes_leaves_no_orphan", nobody_closes),
         trial("icmp_errors_that_change_nothing_cost_no_time", icmp_errors),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -228,4 +230,36 @@ fn icmp_errors() {
     let info = lives.client().info.as_ref().expect("a last snapshot");
     assert!(info.unacknowledged_bytes > 0, "{info:?}");
     assert!(used < milliseconds(20), "{used:?}");
+}
+
+/// What happens to the sockets of a process that is killed: they are dropped as they are.
+fn nobody_closes() {
+    let server = Listener::bind(SERVER, &Program::default()).expect("the server's socket can be made");
+    let client =
+        Connector::new(SocketAddr::from(([127, 0, 0, 1], 0)), &Program::default()).expect("it binds");
+    let (sink, mut events) = unbounded_channel();
+    let (_handle, stop) = stop_signal();
+    let runtime = pair::runtime();
+    runtime.spawn(run_server(server, sink.clone(), stop.clone()));
+    runtime.spawn(run_client(client, SERVER, sink, stop));
+    runtime.block_on(async {
+        let mut connected = 0;
+        while connected < 2 {
+            let event = events.recv().await.expect("both ends live");
+            connected += usize::from(matches!(event.what, EndpointEventKind::Connected { .. }));
+        }
+        // Both have entered their event loops.
+        tokio::time::sleep(milliseconds(50)).await;
+    });
+    assert!(tcp_sockets() >= 3, "a listener and two ends");
+    break_now("input", "drop");
+    drop(runtime);
+    assert_eq!(tcp_sockets(), 0, "no end waits for an answer to its FIN");
+}
+
+/// TCP sockets of this network namespace, orphans included (`/proc/net/sockstat`, `TCP: inuse`).
+fn tcp_sockets() -> u32 {
+    let text = std::fs::read_to_string("/proc/thread-self/net/sockstat").expect("/proc is mounted");
+    let line = text.lines().find(|line| line.starts_with("TCP:")).expect("TCP has a line");
+    line.split_whitespace().nth(2).and_then(|count| count.parse().ok()).expect("TCP: inuse N")
 }

@@ -34,8 +34,8 @@ pub(crate) fn timer(row: &Row) -> String {
         Some("none") => "no timer".into(),
         Some("keepalive") => format!("keepalive{}", count(row.keepalive_probes, "probe")),
         Some("retransmission") => format!("retransmission{}", sent_again()),
-        Some("local-probe") => "persist: its own host refuses to send".into(),
-        Some("zero-window-probe") => "persist: the peer's window is shut".into(),
+        Some("persist-local-refusal") => "persist: its own host refuses to send".into(),
+        Some("persist-zero-window") => "persist: the peer's window is shut".into(),
         Some(other) => other.to_owned(),
     }
 }
