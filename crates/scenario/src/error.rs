@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::source::{Place, Sources};
+use crate::document::source::{Place, Sources};
 
 /// Everything found wrong in a scenario, at least one problem, in the order of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cell::{Cell, Experiment};
 use crate::check::check;
+use crate::document::key_path::KeyPath;
+use crate::document::source::{Place, Sources};
+use crate::document::tree::{Value, canonical, check_depth, get, set};
+use crate::document::wording::{explain, syntax};
 use crate::error::{Finding, ScenarioError};
-use crate::key_path::KeyPath;
 use crate::raw::RawScenario;
 use crate::set_option::{Options, Override};
-use crate::source::{Place, Sources};
 use crate::sweep::Sweep;
-use crate::tree::{Value, canonical, check_depth, get, set};
-use crate::wording::{explain, syntax};
 
 /// Problems shown at most; in a sweep one mistake can show in every combination.
 const MAX_PROBLEMS: usize = 10;

@@ -6,11 +6,11 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeString, DeValue};
 
+use crate::document::key_path::KeyPath;
+use crate::document::source::Sources;
+use crate::document::tree::{Value, check_depth, shifted};
+use crate::document::wording::syntax;
 use crate::error::{Finding, ScenarioError};
-use crate::key_path::KeyPath;
-use crate::source::Sources;
-use crate::tree::{Value, check_depth, shifted};
-use crate::wording::syntax;
 
 /// What the command line adds to a scenario file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

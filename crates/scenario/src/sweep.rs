@@ -5,10 +5,10 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::cell::Parameter;
+use crate::document::key_path::{KeyPath, Segment};
+use crate::document::tree::{Value, canonical, set, written};
+use crate::document::wording::type_name;
 use crate::error::Finding;
-use crate::key_path::{KeyPath, Segment};
-use crate::tree::{Value, canonical, set, written};
-use crate::wording::type_name;
 
 /// More cells than anyone waits for.
 const MAX_CELLS: u128 = 1_000_000;
@@ -202,7 +202,7 @@ impl<'s> Axis<'s> {
                 .help("write repeat = 2 to run each combination twice"));
         }
         let set = set_keys.iter().rev().find(|set| **set == path);
-        let values = match set.and_then(|set| crate::tree::get(root, set)) {
+        let values = match set.and_then(|set| crate::document::tree::get(root, set)) {
             Some(set) => vec![set.clone()],
             None => values,
         };

@@ -65,7 +65,9 @@ impl Progress {
 
     /// Something happened in it.
     pub(crate) fn recorded(&mut self, record: &Record) {
-        let (Some(cell), Some(what)) = (&mut self.cell, milestone(record)) else { return };
+        // Traffic is no news, but it must not keep the sign of life from being given.
+        let Some(what) = milestone(record) else { return self.waiting() };
+        let Some(cell) = &mut self.cell else { return };
         match (&self.form, &cell.bar) {
             (_, Some(bar)) => bar.set_message(what),
             (Form::Lines, None) => {
@@ -76,7 +78,7 @@ impl Progress {
         }
     }
 
-    /// Nothing happened for a while.
+    /// Nothing worth a line has happened: a sign of life is due once in a while.
     pub(crate) fn waiting(&mut self) {
         let Some(cell) = &mut self.cell else { return };
         if matches!(self.form, Form::Lines) && cell.last_line.elapsed() >= PLAIN_LINE_EVERY {

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::duration::Bounds;
+use crate::check::findings::Findings;
+use crate::document::wording::{nearest, nearest_help};
 use crate::error::Finding;
 use crate::expect::{Expectation, Outcome, Window};
-use crate::findings::Findings;
 use crate::raw::RawExpectation;
-use crate::raw_union::RawWithin;
-use crate::raw_value::Located;
-use crate::wording::{nearest, nearest_help};
+use crate::raw::duration::Bounds;
+use crate::raw::union::RawWithin;
+use crate::raw::value::Located;
 
 /// Errors that the system calls on a TCP socket can give: tcp(7), ip(7), connect(2), and what ICMP is turned into
 /// (`icmp_err_convert` in `net/ipv4/icmp.c`, `icmpv6_err_convert()` in `net/ipv6/icmp.c`).

@@ -5,9 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use crate::document::key_path::{KeyPath, Segment, takes_the_rest};
+use crate::document::wording::{nearest_help, type_name};
 use crate::error::Finding;
-use crate::key_path::{KeyPath, Segment, takes_the_rest};
-use crate::wording::{nearest_help, type_name};
 
 /// A TOML value with the range it is written in.
 pub(crate) type Value<'s> = Spanned<DeValue<'s>>;

@@ -1,16 +1,21 @@
 //! A scenario file as written. Documentation of these fields is what the JSON Schema tells.
 
+pub(crate) mod duration;
+pub(crate) mod schema;
+pub(crate) mod union;
+pub(crate) mod value;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::cell::{IpVersion, StopWhen};
-use crate::check_fault::Host;
+use crate::check::fault::Host;
 use crate::expect::Outcome;
 use crate::fault::LinkState;
-use crate::raw_union::{RawHeal, RawKeepalive, RawSends, RawSysctl, RawWithin};
-use crate::raw_value::{Choice, DurationText, Located, Moment, Named, Whole};
-use crate::schema::SweepSchema;
+use crate::raw::schema::SweepSchema;
+use crate::raw::union::{RawHeal, RawKeepalive, RawSends, RawSysctl, RawWithin};
+use crate::raw::value::{Choice, DurationText, Located, Moment, Named, Whole};
 
 /// A scenario of keepalive-lab: two ends of a TCP connection, what breaks between them, and when.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
+use crate::check::findings::Findings;
+use crate::document::wording::nearest_help;
 use crate::error::Finding;
 use crate::fault::Heal;
-use crate::findings::Findings;
 use crate::raw::RawFault;
-use crate::raw_union::RawHeal;
-use crate::raw_value::Located;
-use crate::wording::nearest_help;
+use crate::raw::union::RawHeal;
+use crate::raw::value::Located;
 
 /// Checks the `heal` of the fault named `own`; `names` are those of `raws`.
 pub(crate) fn check_heal(

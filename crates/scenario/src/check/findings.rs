@@ -3,10 +3,10 @@
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use crate::duration::Bounds;
+use crate::document::wording::nearest;
 use crate::error::Finding;
-use crate::raw_value::{Choice, DurationText, Located, Named, Whole, alternatives};
-use crate::wording::nearest;
+use crate::raw::duration::Bounds;
+use crate::raw::value::{Choice, DurationText, Located, Named, Whole, alternatives};
 
 /// What is wrong so far. A check that fails notes why here and yields `None`.
 #[derive(Debug, Default)]

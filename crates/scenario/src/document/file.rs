@@ -5,10 +5,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::document::source::Place;
 use crate::error::{Problem, ScenarioError};
 use crate::scenario::Scenario;
 use crate::set_option::Options;
-use crate::source::Place;
 
 /// The largest scenario file: 1 MiB.
 const MAX_BYTES: u64 = 1024 * 1024;

@@ -6,10 +6,10 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use crate::check_end::{CLIENT_ONLY, SERVER_ONLY};
+use crate::check::end::{CLIENT_ONLY, SERVER_ONLY};
+use crate::raw::union::{RawHeal, RawKeepalive, RawSends, RawSysctl, RawWithin};
+use crate::raw::value::DurationText;
 use crate::raw::{RawKeepaliveTimers, RawScenario, RawSend};
-use crate::raw_union::{RawHeal, RawKeepalive, RawSends, RawSysctl, RawWithin};
-use crate::raw_value::DurationText;
 
 /// The JSON Schema (draft 2020-12) of scenario files: keys, types and what they mean.
 ///

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::raw::value::{DurationText, Located};
 use crate::raw::{RawKeepaliveTimers, RawSend};
-use crate::raw_value::{DurationText, Located};
 
 /// `keepalive = true`, `false` or a table of timers.
 #[derive(Debug)]

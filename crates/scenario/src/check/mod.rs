@@ -1,20 +1,26 @@
 //! A scenario as written into an experiment that needs no further checks.
 
+pub(crate) mod end;
+pub(crate) mod expect;
+pub(crate) mod fault;
+pub(crate) mod findings;
+pub(crate) mod heal;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use crate::cell::{Experiment, Stop, StopWhen};
-use crate::check_end::{check_end, check_port};
-use crate::check_expect::check_expectation;
-use crate::check_fault::check_faults;
-use crate::duration::Bounds;
+use crate::check::end::{check_end, check_port};
+use crate::check::expect::check_expectation;
+use crate::check::fault::check_faults;
+use crate::check::findings::Findings;
 use crate::end::{End, Ends};
 use crate::error::Finding;
-use crate::findings::Findings;
+use crate::raw::duration::Bounds;
+use crate::raw::union::RawSysctl;
+use crate::raw::value::Located;
 use crate::raw::{RawEnd, RawScenario, RawStop};
-use crate::raw_union::RawSysctl;
-use crate::raw_value::Located;
 
 /// When a cell ends at the latest, unless said.
 const DEFAULT_LIMIT: Duration = Duration::from_mins(20);

@@ -8,7 +8,7 @@ use std::ops::Range;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-use crate::duration::DURATION_PATTERN;
+use crate::raw::duration::DURATION_PATTERN;
 
 /// A value and the range it is written in, over all sources.
 #[derive(Clone, Debug)]

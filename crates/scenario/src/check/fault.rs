@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::check_end::check_before_limit;
-use crate::check_heal::check_heal;
-use crate::duration::Bounds;
+use crate::check::end::check_before_limit;
+use crate::check::findings::Findings;
+use crate::check::heal::check_heal;
+use crate::document::tree::default_fault_name;
+use crate::document::wording::nearest_help;
 use crate::end::{End, EndEvent, Ends};
 use crate::error::Finding;
 use crate::fault::{Action, Fault, RuleText, Tool, Trigger};
-use crate::findings::Findings;
+use crate::raw::duration::Bounds;
+use crate::raw::value::{Located, Named};
 use crate::raw::{RawEnd, RawFault};
-use crate::raw_value::{Located, Named};
-use crate::tree::default_fault_name;
-use crate::wording::nearest_help;
 
 /// A host that a fault can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::duration::Bounds;
+use crate::check::findings::Findings;
 use crate::end::{End, Ends};
 use crate::error::Finding;
-use crate::findings::Findings;
 use crate::program::{Keepalive, Program, Send, SocketOptions, Traffic};
+use crate::raw::duration::Bounds;
+use crate::raw::union::{RawKeepalive, RawSends};
+use crate::raw::value::Located;
 use crate::raw::{RawEnd, RawSend};
-use crate::raw_union::{RawKeepalive, RawSends};
-use crate::raw_value::Located;
 
 /// Keys of `[client]` that `[server]` has not: only the client connects.
 pub(crate) const CLIENT_ONLY: [&str; 2] = ["syn_count", "connect_timeout"];
