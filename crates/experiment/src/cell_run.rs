@@ -1,5 +1,6 @@
 //! One cell's life, from the first namespace to the last counter.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,15 +50,15 @@ pub async fn run_cell(
 ) -> Result<CellOutcome, CellError> {
     let started = Monotonic::now();
     let experiment = cell.experiment.clone();
-    let subnet = u32::try_from(number).unwrap_or(u32::MAX - 1);
+    let subnet = tools.subnet_of(number);
     let World { pair, breaker, listener, connector, server, tcp_retries2, records } =
         tools.builder.call(move |builder| world::build(builder, &experiment, subnet)).await?;
     for record in records {
         tell(Record::Lab(record));
     }
 
-    let hosts = Ends::from_fn(|end| host(&pair, end).address());
-    let kernel_events = tools.router.subscribe([hosts.client, hosts.server]);
+    let addresses = Ends { client: connector.local_address(), server };
+    let mut kernel_events = tools.router.subscribe([addresses.client.ip(), addresses.server.ip()]);
     let mut faults = Faults::new(breaker, tools.timer.orders());
     let mut life = Life {
         experiment: &cell.experiment,
@@ -66,7 +67,7 @@ pub async fn run_cell(
         progress: Ends::default(),
         connect: None,
         first_fault: None,
-        hosts,
+        addresses,
         kernel_records: Vec::new(),
     };
 
@@ -84,7 +85,6 @@ pub async fn run_cell(
         summaries: Ends::default(),
         events,
     };
-    let mut kernel_events = kernel_events;
     let because = life.live(&mut ends, &mut faults, &mut kernel_events).await?;
     let stopped = Monotonic::now();
 
@@ -213,7 +213,7 @@ struct Life<'a> {
     progress: Ends<Progress>,
     connect: Option<Monotonic>,
     first_fault: Option<Monotonic>,
-    hosts: Ends<std::net::IpAddr>,
+    addresses: Ends<SocketAddr>,
     kernel_records: Vec<KernelRecord>,
 }
 
@@ -277,7 +277,7 @@ impl Life<'_> {
     }
 
     fn note_kernel(&mut self, event: &SocketEvent) {
-        if let Some(record) = kernel::record_of(event, &self.hosts) {
+        if let Some(record) = kernel::record_of(event, &self.addresses) {
             self.kernel_records.push(record.clone());
             (self.tell)(Record::Kernel(record));
         }

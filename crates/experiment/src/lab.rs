@@ -20,6 +20,9 @@ use crate::timer_thread::TimerThread;
 use crate::worker::Worker;
 use crate::world::WorldError;
 
+/// From the first subnet of one process to that of the next: prime to the number of subnets.
+const SUBNETS_APART: u32 = 257;
+
 /// What the cells of a run share: a thread that builds networks, one that strikes on time, and the
 /// kernel's tracepoints.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ pub struct Tools {
     pub(crate) timer: TimerThread,
     pub(crate) router: Router,
     kernel_watch: Option<Arc<KernelWatch>>,
+    first_subnet: u32,
 }
 
 /// Why there is no lab.
@@ -136,7 +140,8 @@ impl Lab {
         };
         let builder = Worker::start("networks", Builder::new()?)?;
         let timer = TimerThread::start()?;
-        let tools = Arc::new(Tools { builder, timer, router, kernel_watch });
+        let first_subnet = std::process::id().wrapping_mul(SUBNETS_APART);
+        let tools = Arc::new(Tools { builder, timer, router, kernel_watch, first_subnet });
         Ok(Self { tools, interrupt: Interrupt(watch::channel(false).0), kernel_watch_error })
     }
 
@@ -150,10 +155,15 @@ impl Lab {
         self.kernel_watch_error.as_ref()
     }
 
-    /// Tries the world of every cell; see [`crate::rehearsal`].
+    /// The tracepoints that this kernel lacks; empty where none does, or where none can be read.
+    pub fn missing_tracepoints(&self) -> &[&'static str] {
+        self.tools.kernel_watch.as_ref().map_or(&[], |watch| watch.missing())
+    }
+
+    /// Tries the world of every cell, or of those before an interrupt; see [`crate::rehearsal`].
     pub fn rehearse(&self, cells: &[Cell]) -> Result<(), (usize, WorldError)> {
-        let cells = cells.to_vec();
-        block_on(self.tools.builder.call(move |builder| rehearse(builder, &cells)))
+        let (cells, interrupt) = (cells.to_vec(), self.interrupt_handle());
+        block_on(self.tools.builder.call(move |builder| rehearse(builder, &cells, &interrupt)))
     }
 
     /// Starts to run the cells, one after another, on a thread of its own: whoever takes the events may
@@ -177,6 +187,13 @@ impl Lab {
 }
 
 impl Tools {
+    /// The number of a cell's subnet. Different processes begin at different ones, so that packets and
+    /// kernel events of two runs on one machine can be told apart at a glance.
+    pub(crate) fn subnet_of(&self, cell: usize) -> u32 {
+        let cell = u32::try_from(cell % usize::from(u16::MAX)).unwrap_or(0);
+        self.first_subnet.wrapping_add(cell)
+    }
+
     /// Waits until every kernel event up to now has been routed.
     pub(crate) async fn catch_up(&self, timeout: Duration) {
         if let Some(watch) = self.kernel_watch.clone() {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use keepalive_lab_netlab::Builder;
 use keepalive_lab_scenario::cell::Cell;
 
+use crate::lab::Interrupt;
 use crate::world::{self, Subject, WorldError};
 
 /// The subnet of throw-away worlds: nobody ever talks in them.
@@ -14,10 +15,14 @@ const SUBNET: u32 = u32::MAX;
 /// schedule out from top to bottom, and throws it away. Cells that differ in nothing that the kernel
 /// could refuse (traffic, times, expectations) are tried once.
 ///
-/// Returns the first refusal with the number of its cell. Blocks, about 3 ms for each different cell.
-pub fn rehearse(builder: &Builder, cells: &[Cell]) -> Result<(), (usize, WorldError)> {
+/// Returns the first refusal with the number of its cell. Blocks, about 3 ms for each different cell;
+/// ends early, without a refusal, once it is interrupted.
+pub fn rehearse(builder: &Builder, cells: &[Cell], interrupt: &Interrupt) -> Result<(), (usize, WorldError)> {
     let mut tried = HashSet::new();
     for (number, cell) in cells.iter().enumerate() {
+        if interrupt.is_interrupted() {
+            break;
+        }
         if tried.insert(what_can_be_refused(cell)) {
             rehearse_one(builder, cell).map_err(|error| (number, error))?;
         }

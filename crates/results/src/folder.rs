@@ -76,7 +76,11 @@ impl RunFolder {
         let (draft, path) = (self.path.join(".run.json"), self.path.join("run.json"));
         let mut json = serde_json::to_vec_pretty(metadata).expect("plain values serialise");
         json.push(b'\n');
-        fs::write(&draft, json).map_err(FolderError::at("write", &draft))?;
+        fs::write(&draft, json).map_err(|error| {
+            // Half a draft is of no use to anybody; the error of the write is the one to tell.
+            let _ = fs::remove_file(&draft);
+            FolderError::at("write", &draft)(error)
+        })?;
         self.owner.give(&draft).map_err(FolderError::at("hand over", &draft))?;
         fs::rename(&draft, &path).map_err(FolderError::at("replace", &path))
     }
