@@ -10,7 +10,7 @@ pub mod firewall;
 pub mod link;
 pub mod namespace;
 pub mod readiness;
-mod route_socket;
+mod route_connection;
 pub mod sysctl;
 pub mod userns;
 pub mod world;

@@ -1,15 +1,18 @@
 //! The link between two hosts: a veth pair (`veth(4)`), and its administrative state.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::pin::pin;
 
+use futures_util::TryStreamExt;
 use keepalive_lab_clock::Monotonic;
 use nix::errno::Errno;
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlasIterator};
-use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkExtentMask};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::link::{
+    InfoData, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkMessage, State,
+};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
-use crate::route_socket::{Refusal, Request, RouteSocket};
+use crate::route_connection::RouteConnection;
 
 /// The name of each host's link.
 pub const LINK_NAME: &str = "eth0";
@@ -58,7 +61,7 @@ pub struct LinkStatus {
 /// The kernel refused to change or to describe a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
-    /// `RTM_SETLINK` was refused.
+    /// `RTM_NEWLINK` was refused.
     #[error("could not set the link {LINK_NAME} {state:?}: {errno}")]
     Set {
         /// The state asked for.
@@ -71,96 +74,69 @@ pub enum LinkError {
     Get(#[source] Errno),
 }
 
-/// One host's end of the link, steered from the namespace it lies in with messages made beforehand.
+/// One host's end of the link, steered from the namespace it lies in.
 #[derive(Debug)]
 pub(crate) struct Link {
-    index: u32,
-    up: Request,
-    down: Request,
-    get: Request,
+    pub(crate) index: u32,
+    pub(crate) connection: RouteConnection,
 }
 
 impl Link {
-    pub(crate) fn new(index: u32) -> Self {
-        let set = |state| Request::new([(set_message(index, state), 0)]);
-        let mut describe = LinkUnspec::new_with_index(index).build();
-        describe.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        Self {
-            index,
-            up: set(LinkState::Up),
-            down: set(LinkState::Down),
-            get: Request::new([(RouteNetlinkMessage::GetLink(describe), 0)]),
-        }
-    }
-
-    pub(crate) const fn index(&self) -> u32 {
-        self.index
-    }
-
-    pub(crate) fn set(&self, socket: &RouteSocket, state: LinkState) -> Result<Bracket, LinkError> {
-        let request = match state {
-            LinkState::Up => &self.up,
-            LinkState::Down => &self.down,
-        };
+    pub(crate) fn set(&self, state: LinkState) -> Result<Bracket, LinkError> {
         let called = Monotonic::now();
-        let outcome = socket.send(request);
+        let outcome = set(&self.connection, self.index, state);
         let acknowledged = Monotonic::now();
         match outcome {
             Ok(()) => Ok(Bracket { called, acknowledged }),
-            Err(Refusal { errno, .. }) => Err(LinkError::Set { state, errno }),
+            Err(errno) => Err(LinkError::Set { state, errno }),
         }
     }
 
-    /// Since Linux 6.8 the kernel finishes pending carrier work before it answers
-    /// (`rtnl_getlink()`, `linkwatch_sync_dev()`).
-    pub(crate) fn status(&self, socket: &RouteSocket) -> Result<LinkStatus, LinkError> {
-        let mut status = None;
-        socket
-            .exchange(&self.get, |_, payload| status = status.or_else(|| parse_status(payload)))
-            .map_err(|refusal| LinkError::Get(refusal.errno))?;
-        status.ok_or(LinkError::Get(Errno::ENODATA))
+    pub(crate) fn status(&self) -> Result<LinkStatus, LinkError> {
+        status(&self.connection, self.index).map_err(LinkError::Get)
     }
 }
 
-/// Reads the two facts of interest out of `struct ifinfomsg` and its attributes (`rtnetlink(7)`);
-/// the rest differs from kernel to kernel and is left alone.
-fn parse_status(payload: &[u8]) -> Option<LinkStatus> {
-    const HEADER: usize = 16;
-    const FLAGS: usize = 8;
-    const IFLA_OPERSTATE: u16 = 16;
-    const IF_OPER_UP: u8 = 6;
-
-    let flags = u32::from_ne_bytes(*payload.get(FLAGS..)?.first_chunk()?);
-    #[allow(clippy::cast_sign_loss)] // a flag
-    let state = if flags & libc::IFF_UP as u32 == 0 { LinkState::Down } else { LinkState::Up };
-    let operational = NlasIterator::new(payload.get(HEADER..)?)
-        .map_while(Result::ok)
-        .any(|attribute| attribute.kind() == IFLA_OPERSTATE && attribute.value() == [IF_OPER_UP]);
-    Some(LinkStatus { state, operational })
-}
-
-/// The message that sets a link of the socket's own namespace up or down.
-pub(crate) fn set_message(index: u32, state: LinkState) -> RouteNetlinkMessage {
+/// Sets a link of the connection's own namespace up or down.
+pub(crate) fn set(connection: &RouteConnection, index: u32, state: LinkState) -> Result<(), Errno> {
     let link = LinkUnspec::new_with_index(index);
-    RouteNetlinkMessage::SetLink(match state {
+    let message = match state {
         LinkState::Up => link.up().build(),
         LinkState::Down => link.down().build(),
+    };
+    connection.wait(connection.link().change(message).execute())
+}
+
+/// Since Linux 6.8 the kernel finishes pending carrier work before it answers
+/// (`rtnl_getlink()`, `linkwatch_sync_dev()`).
+pub(crate) fn status(connection: &RouteConnection, index: u32) -> Result<LinkStatus, Errno> {
+    let request = connection
+        .link()
+        .get()
+        .match_index(index)
+        .set_filter_mask(AddressFamily::Unspec, vec![LinkExtentMask::SkipStats]);
+    let message = connection.wait(async { pin!(request.execute()).try_next().await })?;
+    let LinkMessage { header, attributes, .. } = message.ok_or(Errno::ENODATA)?;
+    Ok(LinkStatus {
+        state: if header.flags.contains(LinkFlags::Up) { LinkState::Up } else { LinkState::Down },
+        operational: attributes.contains(&LinkAttribute::OperState(State::Up)),
     })
 }
 
 /// Lays a veth pair between two namespaces with one message, each end named [`LINK_NAME`], and
 /// returns the indexes of the two ends.
 ///
-/// `socket` must lie in an empty namespace: kernels before about 6.15 look the name and index of
+/// `scratch` must lie in an empty namespace: kernels before about 6.15 look the name and index of
 /// the new link up in the namespace of the requesting socket.
-pub(crate) fn lay(socket: &RouteSocket, a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<(u32, u32), Errno> {
+pub(crate) fn lay(
+    scratch: &RouteConnection,
+    a: BorrowedFd<'_>,
+    b: BorrowedFd<'_>,
+) -> Result<(u32, u32), Errno> {
     let mut outcome = Err(Errno::EBUSY);
     for indexes in INDEXES {
-        let message = veth_message((indexes.0, a), (indexes.1, b));
-        outcome = socket
-            .send(&Request::new([(message, NLM_F_CREATE | NLM_F_EXCL)]))
-            .map(|()| indexes)
-            .map_err(|refusal| refusal.errno);
+        let veth = veth((indexes.0, a), (indexes.1, b));
+        outcome = scratch.wait(scratch.link().add(veth).execute()).map(|()| indexes);
         if !matches!(outcome, Err(Errno::EBUSY | Errno::EEXIST)) {
             break;
         }
@@ -169,12 +145,9 @@ pub(crate) fn lay(socket: &RouteSocket, a: BorrowedFd<'_>, b: BorrowedFd<'_>) ->
 }
 
 /// Index and namespace of each end.
-fn veth_message(a: (u32, BorrowedFd<'_>), b: (u32, BorrowedFd<'_>)) -> RouteNetlinkMessage {
+fn veth(a: (u32, BorrowedFd<'_>), b: (u32, BorrowedFd<'_>)) -> LinkMessage {
     let peer = end(LinkUnspec::new_with_name(LINK_NAME), b).build();
-    let veth = end(LinkVeth::new(LINK_NAME, LINK_NAME), a)
-        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-        .build();
-    RouteNetlinkMessage::NewLink(veth)
+    end(LinkVeth::new(LINK_NAME, LINK_NAME), a).set_info_data(InfoData::Veth(InfoVeth::Peer(peer))).build()
 }
 
 /// One queue: by default veth makes one for every possible CPU, which costs memory and time.

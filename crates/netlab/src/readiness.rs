@@ -5,15 +5,14 @@
 //! a whole second later. Both are done within microseconds, but wait for the RTNL lock while other
 //! namespaces are made or torn down (0.15 s seen).
 
+use std::fs;
 use std::net::{IpAddr, Ipv6Addr};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use rtnetlink::packet_core::NlasIterator;
 
 use crate::link::{LINK_NAME, Link, LinkError};
-use crate::route_socket::{Request, RouteSocket};
 
 /// How long to wait before giving up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,25 +43,24 @@ pub enum NotReady {
 /// worker has noticed the carrier (`net/core/link_watch.c`, `linkwatch_do_dev()`). A link that had
 /// its carrier at once may still count as down, and IPv6 then has no multicast route on it, so
 /// that neighbours are not heard (`net/ipv6/addrconf.c`, `addrconf_link_ready()`).
-pub(crate) fn operational(link: &Link, socket: &RouteSocket) -> Result<(), NotReady> {
-    wait(NotReady::Operational, || Ok(link.status(socket)?.operational))
+pub(crate) fn operational(link: &Link) -> Result<(), NotReady> {
+    wait(NotReady::Operational, || Ok(link.status()?.operational))
 }
 
 /// Waits until neighbours can find `address`; an IPv4 address they can find at once.
 ///
 /// Even without duplicate address detection, the kernel joins an address's solicited-node group
 /// (RFC 4291, section 2.7.1) in a worker (`net/ipv6/addrconf.c`, `addrconf_dad_work()`), and until
-/// then does not hear who asks for the address.
-pub(crate) fn reachable(address: IpAddr, socket: &RouteSocket) -> Result<(), NotReady> {
+/// then does not hear who asks for the address. Must run inside the namespace.
+pub(crate) fn reachable(address: IpAddr) -> Result<(), NotReady> {
     let IpAddr::V6(address) = address else { return Ok(()) };
-    let group = solicited_node(address).octets();
-    let request = groups_request();
+    // As `igmp6_mc_seq_show()` writes it (`net/ipv6/mcast.c`): 32 digits. The crate `rtnetlink` has no
+    // request for groups.
+    let group = format!("{:032x}", solicited_node(address).to_bits());
     wait(NotReady::Unsolicited(address), || {
-        let mut joined = false;
-        socket
-            .exchange(&request, |_, payload| joined |= tells_of(payload, &group))
-            .map_err(|refusal| NotReady::Groups(refusal.errno))?;
-        Ok(joined)
+        fs::read_to_string("/proc/thread-self/net/igmp6")
+            .map(|groups| groups.contains(&group))
+            .map_err(|error| NotReady::Groups(Errno::try_from(error).unwrap_or(Errno::EIO)))
     })
 }
 
@@ -81,25 +79,6 @@ fn wait(failure: NotReady, ready: impl Fn() -> Result<bool, NotReady>) -> Result
 fn solicited_node(address: Ipv6Addr) -> Ipv6Addr {
     let base = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0).to_bits();
     Ipv6Addr::from_bits(base | address.to_bits() & 0xff_ffff)
-}
-
-/// Asks for the IPv6 multicast groups of all links; not among the messages of the crate `rtnetlink`.
-fn groups_request() -> Request {
-    const RTM_GETMULTICAST: u16 = 58;
-    /// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
-    const BODY: usize = 8;
-    let mut body = [0; BODY];
-    body[0] = u8::try_from(libc::AF_INET6).expect("10");
-    Request::dump(RTM_GETMULTICAST, &body)
-}
-
-/// Whether a group that the kernel tells of is `group`.
-fn tells_of(payload: &[u8], group: &[u8; 16]) -> bool {
-    const BODY: usize = 8;
-    const IFA_MULTICAST: u16 = 7;
-    NlasIterator::new(payload.get(BODY..).unwrap_or_default())
-        .map_while(Result::ok)
-        .any(|attribute| attribute.kind() == IFA_MULTICAST && attribute.value() == group)
 }
 
 #[cfg(test)]

@@ -11,9 +11,9 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::{getegid, geteuid};
 
-use crate::link::{LOOPBACK, LinkState, set_message};
+use crate::link::{self, LOOPBACK, LinkState};
 use crate::namespace::{EnterError, Namespace};
-use crate::route_socket::{Request, RouteSocket};
+use crate::route_connection::{Reactor, RouteConnection};
 
 /// How this process came by the power to make network namespaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,10 +143,9 @@ fn prove() -> Result<(), (Step, Errno)> {
     };
     let home = Namespace::current().map_err(namespace)?;
     unshare(CloneFlags::CLONE_NEWNET).map_err(|errno| (Step::MakeNetworkNamespace, errno))?;
-    let outcome = RouteSocket::open().and_then(|socket| {
-        let up = Request::new([(set_message(LOOPBACK, LinkState::Up), 0)]);
-        socket.send(&up).map_err(|refusal| refusal.errno)
-    });
+    let outcome = Reactor::new()
+        .and_then(|reactor| RouteConnection::open(&reactor))
+        .and_then(|connection| link::set(&connection, LOOPBACK, LinkState::Up));
     // Where this is refused, the namespace just made is as good a home: nothing is done at home.
     let _ = setns(&home, CloneFlags::CLONE_NEWNET);
     outcome.map_err(|errno| (Step::BringLoopbackUp, errno))

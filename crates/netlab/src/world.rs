@@ -4,18 +4,16 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use nix::errno::Errno;
-use rtnetlink::AddressMessageBuilder;
-use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 
 use crate::address::{IpVersion, Subnet};
 use crate::link::{self, Bracket, LINK_NAME, LOOPBACK, Link, LinkError, LinkState, LinkStatus};
 use crate::namespace::{EnterError, Namespace};
 use crate::readiness::{self, NotReady};
-use crate::route_socket::{Refusal, Request, RouteSocket};
+use crate::route_connection::{Reactor, RouteConnection};
 use crate::sysctl::{self, SysctlError};
 
 /// Sysctls of the devices to come in a namespace without IPv6, so that no neighbour discovery and
@@ -93,10 +91,11 @@ pub struct PairPlan {
 #[derive(Debug)]
 pub struct Builder {
     /// Lies in an empty namespace of its own, which it also keeps alive.
-    scratch: RouteSocket,
+    scratch: RouteConnection,
+    reactor: Arc<Reactor>,
 }
 
-/// Two hosts joined by one link. Dropping it closes four descriptors (a few microseconds); the
+/// Two hosts joined by one link. Dropping it closes four descriptors (some 15 µs); the
 /// kernel takes the namespaces, links and addresses down by itself a little later.
 #[derive(Debug)]
 pub struct Pair {
@@ -112,54 +111,54 @@ pub struct Host {
     namespace: Namespace,
     address: IpAddr,
     link: Link,
-    socket: RouteSocket,
 }
 
 impl Builder {
     /// Makes the empty namespace from which requests are sent.
     pub fn new() -> Result<Self, BuildError> {
-        let (_, scratch) = Namespace::furnished(RouteSocket::open)?;
-        Ok(Self { scratch: scratch.map_err(BuildError::Socket)? })
+        let reactor = Reactor::new().map_err(BuildError::Socket)?;
+        let (_, scratch) = Namespace::furnished(|| RouteConnection::open(&reactor))?;
+        Ok(Self { scratch: scratch.map_err(BuildError::Socket)?, reactor })
     }
 
     /// Builds two hosts that can talk to each other when this returns.
     ///
     /// Takes about 1.5 ms, most of it in the kernel for the two namespaces. Blocks; meant for a
-    /// thread that makes namespaces, not for a task. One such thread is as fast as several: veth
-    /// and addresses queue on the kernel's RTNL lock.
+    /// thread that makes namespaces, and panics inside an asynchronous task. One such thread is as
+    /// fast as several: veth and addresses queue on the kernel's RTNL lock.
     pub fn pair(&self, plan: &PairPlan) -> Result<Pair, BuildError> {
         let version = plan.subnet.version();
-        let (client, client_socket) = furnished(version)?;
-        let (server, server_socket) = furnished(version)?;
+        let (client, client_connection) = self.furnished(version)?;
+        let (server, server_connection) = self.furnished(version)?;
         let (client_index, server_index) = self.lay_link(&client, &server)?;
 
-        let host = |namespace, socket, address, index| {
-            let host = Host { namespace, address, link: Link::new(index), socket };
+        let host = |namespace, connection, address, index| {
+            let host = Host { namespace, address, link: Link { index, connection } };
             host.bring_up(plan.subnet.prefix_length()).map(|()| host)
         };
-        let client = host(client, client_socket, plan.subnet.client(), client_index)?;
-        let server = host(server, server_socket, plan.subnet.server(), server_index)?;
+        let client = host(client, client_connection, plan.subnet.client(), client_index)?;
+        let server = host(server, server_connection, plan.subnet.server(), server_index)?;
         for host in [&client, &server] {
-            readiness::operational(&host.link, &host.socket)?;
-            readiness::reachable(host.address, &host.socket)?;
+            readiness::operational(&host.link)?;
+            host.namespace.enter(|| readiness::reachable(host.address))??;
         }
         Ok(Pair { client, server })
     }
 
     /// Lays a veth pair between two namespaces and returns the indexes of its ends; both are named
-    /// [`LINK_NAME`], are down and have no address.
+    /// [`LINK_NAME`], are down and have no address. Panics inside an asynchronous task.
     pub fn lay_link(&self, a: &Namespace, b: &Namespace) -> Result<(u32, u32), BuildError> {
         link::lay(&self.scratch, a.as_fd(), b.as_fd()).map_err(BuildError::Veth)
     }
-}
 
-/// A namespace ready for its link, with an rtnetlink connection in it.
-fn furnished(version: IpVersion) -> Result<(Namespace, RouteSocket), BuildError> {
-    let (namespace, furniture) = Namespace::furnished(|| {
-        quieten(version)?;
-        RouteSocket::open().map_err(BuildError::Socket)
-    })?;
-    Ok((namespace, furniture?))
+    /// A namespace ready for its link, with an rtnetlink connection in it.
+    fn furnished(&self, version: IpVersion) -> Result<(Namespace, RouteConnection), BuildError> {
+        let (namespace, furniture) = Namespace::furnished(|| {
+            quieten(version)?;
+            RouteConnection::open(&self.reactor).map_err(BuildError::Socket)
+        })?;
+        Ok((namespace, furniture?))
+    }
 }
 
 /// Must run inside the new namespace, before its link exists: a link copies `default` when made.
@@ -196,21 +195,21 @@ impl Host {
     /// The interface index of `eth0`: 2 at the client and 3 at the server, or 1002 and 1003 where
     /// the kernel puts tunnel devices of its own into every namespace.
     pub const fn link_index(&self) -> u32 {
-        self.link.index()
+        self.link.index
     }
 
     /// Sets `eth0` up or down. Takes some 0.1 ms, mostly waiting for the kernel's RTNL lock.
     ///
     /// The address stays in both versions of IP and the route of the subnet comes back with the
     /// link. The peer loses its carrier; its kernel notices within about 0.3 ms, and from then on
-    /// swallows what it is given to send.
+    /// swallows what it is given to send. Panics inside an asynchronous task.
     pub fn set_link(&self, state: LinkState) -> Result<Bracket, LinkError> {
-        self.link.set(&self.socket, state)
+        self.link.set(state)
     }
 
-    /// What the kernel says of `eth0`.
+    /// What the kernel says of `eth0`. Panics inside an asynchronous task.
     pub fn link_status(&self) -> Result<LinkStatus, LinkError> {
-        self.link.status(&self.socket)
+        self.link.status()
     }
 
     /// Sets a sysctl of this host; see [`sysctl::write`].
@@ -223,37 +222,21 @@ impl Host {
         sysctl::read(&self.namespace, name)
     }
 
-    /// `lo` up, the address, `eth0` up: one `send()`.
+    /// `lo` up, the address, `eth0` up.
     fn bring_up(&self, prefix_length: u8) -> Result<(), BuildError> {
-        let index = self.link.index();
-        let address = address_message(index, self.address, prefix_length);
-        let request = Request::new([
-            (link::set_message(LOOPBACK, LinkState::Up), 0),
-            (address, NLM_F_CREATE | NLM_F_EXCL),
-            (link::set_message(index, LinkState::Up), 0),
-        ]);
-        self.socket.send(&request).map_err(|Refusal { message, errno }| match message {
-            0 => BuildError::Up { link: "lo", errno },
-            1 => BuildError::Address { address: self.address, errno },
-            _ => BuildError::Up { link: LINK_NAME, errno },
-        })
+        let Link { index, connection } = &self.link;
+        let up = |link, index| {
+            link::set(connection, index, LinkState::Up).map_err(|errno| BuildError::Up { link, errno })
+        };
+        up("lo", LOOPBACK)?;
+        let mut request = connection.address().add(*index, self.address, prefix_length);
+        if self.address.is_ipv6() {
+            // Duplicate address detection would hold the address back for over a second.
+            request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+        }
+        connection
+            .wait(request.execute())
+            .map_err(|errno| BuildError::Address { address: self.address, errno })?;
+        up(LINK_NAME, *index)
     }
-}
-
-fn address_message(index: u32, address: IpAddr, prefix_length: u8) -> RouteNetlinkMessage {
-    let mut message = match address {
-        IpAddr::V4(address) => AddressMessageBuilder::<std::net::Ipv4Addr>::new()
-            .address(address, prefix_length)
-            .index(index)
-            .build(),
-        IpAddr::V6(address) => AddressMessageBuilder::<std::net::Ipv6Addr>::new()
-            .address(address, prefix_length)
-            .index(index)
-            .build(),
-    };
-    if address.is_ipv6() {
-        // Duplicate address detection would hold the address back for over a second.
-        message.header.flags |= AddressHeaderFlags::Nodad;
-    }
-    RouteNetlinkMessage::NewAddress(message)
 }
