@@ -28,7 +28,7 @@ Exit codes:
   130  interrupted; what ended before is kept
 
 Examples:
-  sudo keepalive-lab run scenarios/quick.toml    an experiment of 20 seconds
+  sudo keepalive-lab run scenarios/quick.toml    an experiment of ten seconds
   keepalive-lab plan scenarios/test1.toml        what it would do, without doing it
   keepalive-lab doctor                           what this machine can do";
 

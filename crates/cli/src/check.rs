@@ -1,31 +1,31 @@
 //! `keepalive-lab check` and `keepalive-lab schema`.
 
-use anstream::println;
-
 use crate::args::{ChangeArgs, CheckArgs};
 use crate::complaint::tell;
 use crate::exit::Exit;
 use crate::load::load;
+use crate::output::{Output, print};
+use crate::span::counted;
 
 /// Validates scenario files; a line for each that is right, the errors of each that is not.
 pub(crate) fn check(args: &CheckArgs) -> Exit {
-    let mut exit = Exit::Success;
+    let mut complaints = Vec::new();
+    let mut output = Output::default();
     for path in &args.files {
         match load(path, &ChangeArgs::default()) {
-            Ok(scenario) if !args.quiet => match scenario.cells.len() {
-                1 => println!("{}: 1 cell", path.display()),
-                cells => println!("{}: {cells} cells", path.display()),
-            },
+            Ok(scenario) if !args.quiet => {
+                output.line(format_args!("{}: {}", path.display(), counted(scenario.cells.len(), "cell")));
+            }
             Ok(_) => {}
-            Err(complaints) => exit = exit.max(tell(&complaints)),
+            Err(more) => complaints.extend(more),
         }
     }
-    exit
+    let exit = tell(&complaints);
+    output.end(exit)
 }
 
 /// Prints the JSON Schema of scenario files.
 pub(crate) fn schema() -> Exit {
     let schema = keepalive_lab_scenario::schema();
-    println!("{}", serde_json::to_string_pretty(&schema).expect("a JSON value serialises"));
-    Exit::Success
+    print(serde_json::to_string_pretty(&schema).expect("a JSON value serialises"))
 }

@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use keepalive_lab_scenario::{Place, Problem, ScenarioError};
 
 use crate::exit::Exit;
+use crate::output::complain;
 
 /// One thing to tell the user, and the exit code it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,9 +83,9 @@ pub(crate) fn of_scenario(error: &ScenarioError) -> Vec<Complaint> {
 pub(crate) fn tell(complaints: &[Complaint]) -> Exit {
     for (index, complaint) in complaints.iter().enumerate() {
         if index > 0 {
-            anstream::eprintln!();
+            complain("");
         }
-        anstream::eprintln!("{}", complaint.render());
+        complain(complaint.render());
     }
     complaints.first().map_or(Exit::Success, |first| first.exit)
 }

@@ -1,18 +1,19 @@
 //! `keepalive-lab plan`: the cells and the schedule of a scenario, without running it.
 
-use anstream::println;
 use comfy_table::{Table, presets};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::cell::{Cell, Experiment, IpVersion, StopWhen};
 use keepalive_lab_scenario::end::End;
 use keepalive_lab_scenario::fault::{Action, Fault};
-use keepalive_lab_scenario::program::{Program, Send};
+use keepalive_lab_scenario::program::{Keepalive, Program, Send};
 
 use crate::args::PlanArgs;
 use crate::complaint::tell;
 use crate::exit::Exit;
+use crate::expected;
 use crate::load;
-use crate::span::{rough, written};
+use crate::output::{Output, print};
+use crate::span::{counted, rough, written};
 
 /// Cells listed at most; `--json` has all.
 const LISTED: usize = 50;
@@ -23,17 +24,17 @@ pub(crate) fn plan(args: &PlanArgs) -> Exit {
         Ok(scenario) => scenario,
         Err(complaints) => return tell(&complaints),
     };
-    if args.json {
-        for cell in &scenario.cells {
-            println!("{}", serde_json::to_string(cell).expect("plain values serialise"));
-        }
-    } else {
-        println!("{}", text(&scenario));
+    if !args.json {
+        return print(text(&scenario));
     }
-    Exit::Success
+    let mut output = Output::default();
+    for cell in &scenario.cells {
+        output.line(serde_json::to_string(cell).expect("plain values serialise"));
+    }
+    output.end(Exit::Success)
 }
 
-/// The plan in words. What differs from cell to cell is shown for the first.
+/// The plan in words.
 pub(crate) fn text(scenario: &Scenario) -> String {
     let mut lines = Vec::new();
     lines.push(match &scenario.title {
@@ -42,6 +43,9 @@ pub(crate) fn text(scenario: &Scenario) -> String {
     });
     let Some(first) = scenario.cells.first() else { return lines.join("\n") };
     lines.push(String::new());
+    if !scenario.swept.is_empty() {
+        lines.push("The first cell; what the others have instead is listed below.\n".into());
+    }
     lines.push(experiment(&first.experiment));
     lines.push(String::new());
     lines.extend(needs(scenario));
@@ -79,6 +83,11 @@ fn experiment(experiment: &Experiment) -> String {
         StopWhen::Limit => "",
     };
     let limit = rough(experiment.stop.limit);
+    for (end, expectation) in experiment.expect.iter() {
+        if let Some(expectation) = expectation {
+            table.add_row(["expect".to_owned(), end.to_string(), expected::words(expectation)]);
+        }
+    }
     table.add_row(["stop".to_owned(), String::new(), format!("{when}after {limit} at the latest")]);
     table.trim_fmt()
 }
@@ -109,14 +118,19 @@ fn program(program: &Program) -> Vec<String> {
     lines.extend(connect_timeout.map(|after| format!("gives up connecting after {}", written(after))));
     lines.push(match &options.keepalive {
         None => "keepalive off".into(),
-        Some(keepalive) => {
-            let or_default = |value: Option<String>| value.unwrap_or_else(|| "the kernel's".into());
-            format!(
-                "keepalive idle {}, interval {}, count {}",
-                or_default(keepalive.idle.map(written)),
-                or_default(keepalive.interval.map(written)),
-                or_default(keepalive.count.map(|count| count.to_string())),
-            )
+        Some(Keepalive { idle, interval, count }) => {
+            let timers = [
+                idle.map(|idle| format!("idle {}", written(idle))),
+                interval.map(|interval| format!("interval {}", written(interval))),
+                count.map(|count| format!("count {count}")),
+            ];
+            let is_whole = timers.iter().all(Option::is_some);
+            let set: Vec<_> = timers.into_iter().flatten().collect();
+            match (set.as_slice(), is_whole) {
+                ([], _) => "keepalive as the kernel has it".into(),
+                (set, true) => format!("keepalive {}", set.join(", ")),
+                (set, false) => format!("keepalive {}, the rest as the kernel has it", set.join(", ")),
+            }
         }
     });
     lines.extend(options.user_timeout.map(|value| format!("TCP_USER_TIMEOUT {}", written(value))));
@@ -141,13 +155,10 @@ fn needs(scenario: &Scenario) -> Vec<String> {
 /// The cells and how long they take at most.
 fn cells(cells: &[Cell]) -> String {
     let limit = cells.iter().map(|cell| cell.experiment.stop.limit).sum();
-    let total = match cells.len() {
-        1 => format!("1 cell, at most {}", rough(limit)),
-        number => format!("{number} cells one after another, at most {}", rough(limit)),
-    };
     if cells.len() == 1 {
-        return total;
+        return format!("1 cell, at most {}", rough(limit));
     }
+    let total = format!("{} one after another, at most {}", counted(cells.len(), "cell"), rough(limit));
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let keys = cells.iter().flat_map(|cell| &cell.parameters).map(|parameter| parameter.key.clone());

@@ -1,5 +1,6 @@
 //! Spans of time in words: `742.9 s`, `13 min 6 s`.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 /// A span for people who wait: whole seconds, the two largest units. `13 min 6 s`, `2 h 13 min`, `40 s`.
@@ -18,6 +19,11 @@ pub(crate) fn rough(span: Duration) -> String {
 /// A measured figure: `742.9 s`, below 10 s `5.09 s`.
 pub(crate) fn measured(seconds: f64) -> String {
     if seconds.abs() < 10.0 { format!("{seconds:.2} s") } else { format!("{seconds:.1} s") }
+}
+
+/// A number of things: `1 packet`, `2 packets`.
+pub(crate) fn counted(number: impl Display + PartialEq + From<u8>, thing: &str) -> String {
+    if number == 1.into() { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// A duration as scenario files write it: `1m 15s`.

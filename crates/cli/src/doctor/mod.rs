@@ -10,26 +10,24 @@ mod machine;
 mod network;
 mod tracepoints;
 
-use anstream::println;
 use anstyle::AnsiColor;
 use keepalive_lab_netlab::{Privilege, userns};
 
 use self::finding::{Finding, Weight};
 use crate::args::DoctorArgs;
 use crate::exit::Exit;
+use crate::output::print;
 
 /// Tries everything and tells.
 pub(crate) fn doctor(args: &DoctorArgs) -> Exit {
     let findings = examine();
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&findings).expect("plain values serialise"));
+    let printed = if args.json {
+        print(serde_json::to_string_pretty(&findings).expect("plain values serialise"))
     } else {
-        for finding in &findings {
-            println!("{}", line(finding));
-        }
-        println!("\n{}", conclusion(&findings));
-    }
-    if fit(&findings) { Exit::Success } else { Exit::Lacking }
+        let lines: Vec<_> = findings.iter().map(line).collect();
+        print(format_args!("{}\n\n{}", lines.join("\n"), conclusion(&findings)))
+    };
+    printed.max(if fit(&findings) { Exit::Success } else { Exit::Lacking })
 }
 
 fn examine() -> Vec<Finding> {

@@ -6,9 +6,22 @@ use keepalive_lab_scenario::cell::Cell;
 use serde_json::{Value, json};
 
 use super::news::{News, Reporter};
+use crate::exit::Exit;
+use crate::output::Output;
 
 /// Writes one JSON object a line: `event` names its kind.
-pub(crate) struct Json<W>(pub W);
+#[derive(Debug)]
+pub(crate) struct Json<W> {
+    out: W,
+    output: Output,
+}
+
+impl<W> Json<W> {
+    /// Writes to `out`.
+    pub(crate) fn new(out: W) -> Self {
+        Self { out, output: Output::default() }
+    }
+}
 
 impl<W: Write> Reporter for Json<W> {
     fn tell(&mut self, news: &News<'_>) {
@@ -55,8 +68,11 @@ impl<W: Write> Reporter for Json<W> {
                 "took_s": took.as_secs_f64(),
             }),
         };
-        // A reader that went away (`| head`) is no reason to stop measuring.
-        let _ = writeln!(self.0, "{line}").and_then(|()| self.0.flush());
+        self.output.note(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
+    }
+
+    fn end(self: Box<Self>, exit: Exit) -> Exit {
+        self.output.end(exit)
     }
 }
 

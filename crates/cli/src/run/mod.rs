@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalive_lab_experiment::lab::{Event, Lab, LabError, Next};
-use keepalive_lab_netlab::{Namespace, Privilege, sysctl, userns};
-use keepalive_lab_results::metadata::RunState;
+use keepalive_lab_experiment::lab::{Event, Lab, LabError, Next, Run};
+use keepalive_lab_netlab::{Namespace, sysctl, userns};
+use keepalive_lab_results::metadata::{Kernel, RunState};
 use keepalive_lab_results::{CsvFile, FolderError, Owner, Unmet, unmet};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::end::End;
@@ -27,6 +27,7 @@ use self::recorder::{Circumstances, Recorder};
 use crate::args::RunArgs;
 use crate::complaint::{Complaint, tell};
 use crate::exit::Exit;
+use crate::output::complain;
 use crate::{kernel, load};
 
 /// How long the run may be silent before the reporter is asked for a sign of life.
@@ -46,47 +47,50 @@ fn try_run(args: &RunArgs) -> Result<Exit, Vec<Complaint>> {
 
     // Before the user namespace: inside it everybody is root.
     let owner = Owner::of_this_process();
-    let privilege = userns::acquire().map_err(|error| vec![powerless(&error)])?;
+    userns::acquire().map_err(|error| vec![powerless(&error)])?;
     signals::block().map_err(|errno| {
         vec![Complaint::new(Exit::Lacking, format!("could not block SIGINT and SIGTERM: {errno}"))]
     })?;
     let lab = open_lab(&scenarios)?;
+    signals::forward(lab.interrupt_handle()).map_err(|error| vec![of_lab(&LabError::Thread(error))])?;
     for (_, scenario) in &scenarios {
         lab.rehearse(&scenario.cells)
             .map_err(|(cell, error)| vec![refusal::of(scenario, &scenario.cells[cell], &error)])?;
     }
+    if lab.interrupt_handle().is_interrupted() {
+        return Err(vec![Complaint::new(Exit::Interrupted, "interrupted before the first cell")]);
+    }
     let circumstances = Circumstances {
         kernel: kernel::running(),
-        kernel_events: kernel_events(&lab, privilege),
+        kernel_events: kernel_events(&lab),
         programs,
         sysctls: sysctls_of_a_new_namespace(),
         owner,
     };
     if !args.quiet && !args.json && lab.kernel_watch_error().is_some() {
-        anstream::eprintln!("note: {}", circumstances.kernel_events);
+        complain(format_args!("note: {}", circumstances.kernel_events));
     }
     let mut all_rows = match &args.csv {
         Some(path) => Some(create_csv(path, &scenarios, owner)?),
         None => None,
     };
     let mut reporter: Box<dyn Reporter> = if args.json {
-        Box::new(json::Json(std::io::stdout()))
+        Box::new(json::Json::new(std::io::stdout()))
     } else {
         Box::new(terminal::Terminal::new(args.quiet))
     };
-    signals::forward(lab.interrupt_handle()).map_err(|error| vec![of_lab(&LabError::Thread(error))])?;
 
     let mut exit = Exit::Success;
     for (path, scenario) in &scenarios {
         let recorder = Recorder::begin(&args.results, scenario, path, &circumstances, all_rows.as_mut());
         let recorder = recorder.map_err(|error| vec![unwritten(&error)])?;
         let ended = run_scenario(&lab, scenario, recorder, &circumstances, reporter.as_mut())?;
-        exit = worse(exit, ended);
+        exit = exit.max(ended);
         if ended == Exit::Interrupted {
             break;
         }
     }
-    Ok(exit)
+    Ok(reporter.end(exit))
 }
 
 fn load_all(args: &RunArgs) -> Result<Vec<(PathBuf, Scenario)>, Vec<Complaint>> {
@@ -143,19 +147,38 @@ fn run_scenario(
     let kernel = &circumstances.kernel;
     reporter.tell(&News::RunStarted { scenario, folder: &folder, kernel });
 
-    let mut tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
     let run = lab.run(scenario.cells.clone()).map_err(|error| vec![of_lab(&error)])?;
-    let unwritten = |error: FolderError| vec![unwritten(&error)];
+    let watched = watch(&run, scenario, &mut recorder, kernel, reporter);
+    let tally = watched.map_err(|error| {
+        // Where the disk is full this fails too, and what failed first is the one to tell.
+        let _ = recorder.end(RunState::Failed);
+        vec![unwritten(&error)]
+    })?;
+    let (state, exit) = ending(tally, lab.interrupt_handle().is_interrupted());
+    recorder.end(state).map_err(|error| vec![unwritten(&error)])?;
+    reporter.tell(&News::RunEnded { scenario, folder: &folder, state, tally, took: began.elapsed() });
+    Ok(exit)
+}
+
+/// Takes the events of a run until it is over, or until one could not be written down.
+fn watch(
+    run: &Run,
+    scenario: &Scenario,
+    recorder: &mut Recorder<'_>,
+    kernel: &Kernel,
+    reporter: &mut dyn Reporter,
+) -> Result<Tally, FolderError> {
+    let mut tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
     loop {
         match run.next_within(SIGN_OF_LIFE) {
             Next::Nothing => reporter.tell(&News::Waiting),
             Next::Event(Event::Started { cell, .. }) => {
                 let cell = &scenario.cells[cell];
-                recorder.cell_started(cell).map_err(unwritten)?;
+                recorder.cell_started(cell)?;
                 reporter.tell(&News::CellStarted { cell });
             }
             Next::Event(Event::Recorded { cell, record }) => {
-                recorder.recorded(&record).map_err(unwritten)?;
+                recorder.recorded(&record)?;
                 reporter.tell(&News::Recorded { cell: &scenario.cells[cell], record: &record });
             }
             Next::Event(Event::Ended { cell, outcome }) => {
@@ -168,7 +191,7 @@ fn run_scenario(
                         unmet(expectation, rows.get(end)).into_iter().map(move |unmet| (end, unmet))
                     })
                     .collect();
-                recorder.cell_ended(&rows).map_err(unwritten)?;
+                recorder.cell_ended(&rows)?;
                 tally.met += usize::from(missed.is_empty());
                 tally.unmet += usize::from(!missed.is_empty());
                 let took = outcome.stopped - outcome.started;
@@ -180,31 +203,24 @@ fn run_scenario(
                 tally.failed += 1;
                 reporter.tell(&News::CellFailed { cell, complaint: &complaint });
             }
-            Next::Over => break,
+            Next::Over => return Ok(tally),
         }
     }
-    let (state, exit) = ending(tally);
-    recorder.end(state).map_err(unwritten)?;
-    reporter.tell(&News::RunEnded { scenario, folder: &folder, state, tally, took: began.elapsed() });
-    Ok(exit)
 }
 
-/// How a run ended, told from its cells: those that are missing were interrupted.
-fn ending(tally: Tally) -> (RunState, Exit) {
-    if tally.met + tally.unmet + tally.failed < tally.cells {
+/// How a run ended, told from its cells. Those that are missing were interrupted; if nobody did that,
+/// the thread that ran them has panicked and said why.
+fn ending(tally: Tally, is_interrupted: bool) -> (RunState, Exit) {
+    let missing = tally.met + tally.unmet + tally.failed < tally.cells;
+    if missing && is_interrupted {
         (RunState::Interrupted, Exit::Interrupted)
-    } else if tally.failed > 0 {
+    } else if missing || tally.failed > 0 {
         (RunState::Failed, Exit::Failed)
     } else if tally.unmet > 0 {
         (RunState::Complete, Exit::Unmet)
     } else {
         (RunState::Complete, Exit::Success)
     }
-}
-
-/// The exit code of several scenarios: the worst of theirs.
-fn worse(a: Exit, b: Exit) -> Exit {
-    a.max(b)
 }
 
 /// One CSV for all scenarios; the swept keys of each are columns of all.
@@ -223,10 +239,11 @@ fn create_csv(
 }
 
 /// Whether the kernel's own time stamps are recorded, in one line.
-fn kernel_events(lab: &Lab, privilege: Privilege) -> String {
-    match (lab.kernel_watch_error(), privilege) {
-        (None, _) => "recorded from tracepoints".into(),
+fn kernel_events(lab: &Lab) -> String {
+    match (lab.kernel_watch_error(), lab.missing_tracepoints()) {
         (Some(error), _) => format!("kernel_time_to_error_s stays empty: {error}"),
+        (None, []) => "recorded from tracepoints".into(),
+        (None, missing) => format!("recorded from tracepoints; this kernel lacks {}", missing.join(", ")),
     }
 }
 
@@ -277,7 +294,7 @@ mod tests {
     use super::*;
 
     fn exit(met: usize, unmet: usize, failed: usize) -> Exit {
-        ending(Tally { cells: 3, met, unmet, failed }).1
+        ending(Tally { cells: 3, met, unmet, failed }, true).1
     }
 
     #[test]
@@ -286,7 +303,11 @@ mod tests {
         assert_eq!(exit(2, 1, 0), Exit::Unmet);
         assert_eq!(exit(1, 1, 1), Exit::Failed);
         assert_eq!(exit(1, 1, 0), Exit::Interrupted, "a cell is missing");
-        assert_eq!(worse(Exit::Unmet, Exit::Success), Exit::Unmet);
-        assert_eq!(worse(Exit::Unmet, Exit::Failed), Exit::Failed);
+        let panicked = ending(Tally { cells: 3, met: 2, unmet: 0, failed: 0 }, false);
+        assert_eq!(panicked, (RunState::Failed, Exit::Failed), "nobody interrupted it");
+        assert!(
+            Exit::Success < Exit::Unmet && Exit::Unmet < Exit::Failed,
+            "of several runs the worst counts"
+        );
     }
 }

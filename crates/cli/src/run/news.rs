@@ -11,6 +11,7 @@ use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::{End, Ends};
 
 use crate::complaint::Complaint;
+use crate::exit::Exit;
 
 /// Something to show.
 #[derive(Debug)]
@@ -88,4 +89,7 @@ pub(crate) struct Tally {
 pub(crate) trait Reporter {
     /// Takes one piece of news.
     fn tell(&mut self, news: &News<'_>);
+
+    /// After the last: the exit code, or a worse one (and the reason told) where news could not be shown.
+    fn end(self: Box<Self>, exit: Exit) -> Exit;
 }

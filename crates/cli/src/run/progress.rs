@@ -12,6 +12,7 @@ use keepalive_lab_experiment::record::Record;
 use keepalive_lab_scenario::cell::Cell;
 
 use super::story::{milestone, name_of};
+use crate::output::complain;
 use crate::span::{measured, rough};
 
 /// From one plain line to the next while nothing happens.
@@ -54,7 +55,7 @@ impl Progress {
         let bar = match self.form {
             Form::Bar => Some(moving_line(&title, limit)),
             Form::Lines => {
-                eprintln!("{title}: at most {}", rough(limit));
+                complain(format_args!("{title}: at most {}", rough(limit)));
                 None
             }
             Form::Hidden => None,
@@ -71,7 +72,7 @@ impl Progress {
         match (&self.form, &cell.bar) {
             (_, Some(bar)) => bar.set_message(what),
             (Form::Lines, None) => {
-                eprintln!("  {:>8}  {what}", measured(cell.started.elapsed().as_secs_f64()));
+                complain(plain_line(cell.started.elapsed(), &what));
                 cell.last_line = Instant::now();
             }
             _ => {}
@@ -84,7 +85,7 @@ impl Progress {
         if matches!(self.form, Form::Lines) && cell.last_line.elapsed() >= PLAIN_LINE_EVERY {
             let elapsed = cell.started.elapsed();
             let left = rough(cell.limit.saturating_sub(elapsed));
-            eprintln!("  {:>8}  waiting, at most {left} left", measured(elapsed.as_secs_f64()));
+            complain(plain_line(elapsed, &format!("waiting, at most {left} left")));
             cell.last_line = Instant::now();
         }
     }
@@ -95,6 +96,11 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// `  742.9 s  client: ETIMEDOUT on read`
+fn plain_line(elapsed: Duration, what: &str) -> String {
+    format!("{:>10}  {what}", measured(elapsed.as_secs_f64()))
 }
 
 fn moving_line(title: &str, limit: Duration) -> ProgressBar {
@@ -117,6 +123,12 @@ fn moving_line(title: &str, limit: Duration) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_lines_are_aligned() {
+        assert_eq!(plain_line(Duration::from_millis(7_594), "server closed"), "    7.59 s  server closed");
+        assert_eq!(plain_line(Duration::from_millis(742_930), "server closed"), "   742.9 s  server closed");
+    }
 
     #[test]
     fn the_moving_line_can_be_drawn() {

@@ -49,7 +49,7 @@ impl<'a> Recorder<'a> {
             RunFolder::create(root, &scenario.name, started, &kernel.release, &scenario.swept, owner)?;
         let metadata = RunMetadata {
             version: env!("CARGO_PKG_VERSION").into(),
-            command: std::env::args().collect(),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             started: rfc3339(started),
             ended: None,
             state: RunState::Running,

@@ -1,5 +1,6 @@
 //! What the system refused, told at the place in the scenario that asked for it.
 
+use keepalive_lab_endpoint::{SocketError, SocketOption};
 use keepalive_lab_experiment::breaker::FaultErrorKind;
 use keepalive_lab_experiment::cell_run::CellError;
 use keepalive_lab_experiment::world::{Subject, WorldError, WorldErrorKind};
@@ -17,7 +18,7 @@ pub(crate) fn of(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Compla
         return load::of_rule(scenario, cell, *index, error);
     }
     let (exit, message, help) = in_words(error);
-    let place = place_of(scenario, cell, &error.subject);
+    let place = option_place(scenario, cell, error).or_else(|| place_of(scenario, cell, &error.subject));
     let complaint = Complaint::new(exit, message).at(place).reason(error.source.to_string());
     match help {
         Some(help) => complaint.help(help),
@@ -82,6 +83,29 @@ fn in_words(error: &WorldError) -> (Exit, String, Option<String>) {
     }
 }
 
+/// Where the scenario asks for a socket option that was refused.
+fn option_place(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Option<Place> {
+    let (Subject::Socket(end), WorldErrorKind::Socket(SocketError::OptionRefused { option, .. })) =
+        (&error.subject, &error.source)
+    else {
+        return None;
+    };
+    let key = match option {
+        SocketOption::Keepalive => "keepalive",
+        SocketOption::KeepaliveIdle => "keepalive.idle",
+        SocketOption::KeepaliveInterval => "keepalive.interval",
+        SocketOption::KeepaliveCount => "keepalive.count",
+        SocketOption::UserTimeout => "user_timeout",
+        SocketOption::SynCount => "syn_count",
+        SocketOption::NoDelay => "nodelay",
+        SocketOption::Linger => "linger",
+        SocketOption::SendBuffer => "send_buffer",
+        SocketOption::ReceiveBuffer => "receive_buffer",
+        SocketOption::RtoMax => "rto_max",
+    };
+    scenario.locate_in(cell, &format!("{end}.{key}").parse().ok()?)
+}
+
 /// Where the scenario asks for it.
 fn place_of(scenario: &Scenario, cell: &Cell, subject: &Subject) -> Option<Place> {
     let keys: Vec<String> = match subject {
@@ -94,4 +118,34 @@ fn place_of(scenario: &Scenario, cell: &Cell, subject: &Subject) -> Option<Place
     };
     let mut paths = keys.iter().filter_map(|key| key.parse::<KeyPath>().ok());
     paths.find_map(|path| scenario.locate_in(cell, &path))
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::errno::Errno;
+
+    use keepalive_lab_scenario::Options;
+    use keepalive_lab_scenario::end::End;
+
+    use super::*;
+
+    /// No kernel of today refuses an option within the ranges that a scenario may ask for, but those
+    /// before 6.15 do not know this one.
+    #[test]
+    fn a_refused_option_is_shown_at_its_key() {
+        let text = "[client]\nrto_max = \"2s\"\n";
+        let scenario = Scenario::parse("x.toml", text, &Options::default()).expect("a scenario");
+        let refused = SocketError::OptionRefused {
+            option: SocketOption::RtoMax,
+            value: 2000,
+            errno: Errno::ENOPROTOOPT,
+        };
+        let error = WorldError { subject: Subject::Socket(End::Client), source: refused.into() };
+        let complaint = of(&scenario, &scenario.cells[0], &error);
+        assert_eq!(complaint.exit, Exit::Lacking);
+        let place = complaint.place.as_ref().expect("a place");
+        assert_eq!(&text[place.range.clone()], "\"2s\"");
+        assert!(complaint.help.is_some_and(|help| help.contains("Linux 6.15")));
+        assert!(complaint.reason.is_some_and(|reason| reason.contains("TCP_RTO_MAX_MS")));
+    }
 }

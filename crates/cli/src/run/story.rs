@@ -5,6 +5,8 @@ use keepalive_lab_experiment::record::{LabEvent, Record};
 use keepalive_lab_results::Row;
 use keepalive_lab_scenario::cell::{Cell, Parameter};
 
+use crate::span::counted;
+
 /// The cell's name for people: `sweep client.keepalive.idle=2s #2`.
 pub(crate) fn name_of(cell: &Cell) -> String {
     let parameters = cell.parameters.iter().map(|Parameter { key, value }| format!("{key}={value}"));
@@ -23,20 +25,19 @@ pub(crate) fn happened(row: &Row) -> String {
 
 /// The kernel timer behind it and what it did: `keepalive, 9 probes`.
 pub(crate) fn timer(row: &Row) -> String {
-    let count = |number: Option<u64>, one: &str| match number {
-        None | Some(0) => String::new(),
-        Some(1) => format!(", 1 {one}"),
-        Some(number) => format!(", {number} {one}s"),
-    };
-    let sent_again = || count(row.retransmits, "retransmission");
-    match row.armed_timer.as_deref() {
-        None => String::new(),
-        Some("none") => "no timer".into(),
-        Some("keepalive") => format!("keepalive{}", count(row.keepalive_probes, "probe")),
-        Some("retransmission") => format!("retransmission{}", sent_again()),
-        Some("persist-local-refusal") => "persist: its own host refuses to send".into(),
-        Some("persist-zero-window") => "persist: the peer's window is shut".into(),
-        Some(other) => other.to_owned(),
+    let timer = row.armed_timer.as_deref();
+    timer.map(|timer| timer_of(timer, row.keepalive_probes, row.retransmits)).unwrap_or_default()
+}
+
+fn timer_of(timer: &str, probes: Option<u64>, retransmits: Option<u64>) -> String {
+    match (timer, probes.unwrap_or(0), retransmits.unwrap_or(0)) {
+        ("none", ..) => "no timer".into(),
+        ("keepalive", probes @ 1.., _) => format!("keepalive, {}", counted(probes, "probe")),
+        ("retransmission", _, 1) => "retransmission, sent again once".into(),
+        ("retransmission", _, times @ 2..) => format!("retransmission, sent again {times} times"),
+        ("persist-local-refusal", ..) => "persist: its own host refuses to send".into(),
+        ("persist-zero-window", ..) => "persist: the peer's window is shut".into(),
+        (other, ..) => other.to_owned(),
     }
 }
 
@@ -60,14 +61,22 @@ pub(crate) fn milestone(record: &Record) -> Option<String> {
                 format!("{on}: fault `{fault}` in force ({what})")
             }
             LabEvent::FaultUndone { fault, on, packets, .. } => match packets {
-                Some(packets) => format!("{on}: fault `{fault}` undone, it matched {packets} packets"),
+                Some(packets) => format!("{on}: fault `{fault}` undone, it matched {}", matched(*packets)),
                 None => format!("{on}: fault `{fault}` undone"),
             },
             LabEvent::RuleCounted { fault, on, packets, .. } => {
-                format!("{on}: fault `{fault}` matched {packets} packets")
+                format!("{on}: fault `{fault}` matched {}", matched(*packets))
             }
             _ => return None,
         },
         Record::Kernel(_) => return None,
     })
 }
+
+fn matched(packets: u64) -> String {
+    counted(packets, "packet")
+}
+
+#[cfg(test)]
+#[path = "story_tests.rs"]
+mod tests;

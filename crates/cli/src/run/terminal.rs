@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use keepalive_lab_results::metadata::RunState;
 use keepalive_lab_results::{Row, Unmet};
@@ -13,9 +12,11 @@ use keepalive_lab_scenario::end::{End, Ends};
 use super::news::{News, Reporter, Tally};
 use super::progress::Progress;
 use super::story::{happened, name_of};
-use super::table::table;
+use super::table::Digest;
 use crate::complaint::Complaint;
-use crate::span::{measured, rough};
+use crate::exit::Exit;
+use crate::output::{Output, complain};
+use crate::span::{counted, measured, rough};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -27,45 +28,53 @@ pub(crate) struct Terminal {
     quiet: bool,
     begun: usize,
     cells: usize,
-    rows: Vec<(Cell, Ends<Row>)>,
+    digest: Digest,
+    output: Output,
 }
 
 impl Terminal {
     /// For a person who wants to see it all, or (`quiet`) only what went wrong.
     pub(crate) fn new(quiet: bool) -> Self {
-        Self { progress: Progress::new(quiet), quiet, begun: 0, cells: 0, rows: Vec::new() }
+        Self {
+            progress: Progress::new(quiet),
+            quiet,
+            begun: 0,
+            cells: 0,
+            digest: Digest::default(),
+            output: Output::default(),
+        }
     }
 
     fn cell_ended(&mut self, cell: &Cell, rows: &Ends<Row>, unmet: &[(End, Unmet)], took: Duration) {
         self.progress.cell_ended();
-        self.rows.push((cell.clone(), rows.clone()));
+        self.digest.add(cell, rows);
         let line = cell_line(cell, rows, took);
         if !unmet.is_empty() {
-            eprintln!("{BAD}FAILED{BAD:#} {line}");
+            complain(format_args!("{BAD}FAILED{BAD:#} {line}"));
             for (end, unmet) in unmet {
-                eprintln!("       {end}: {unmet}");
+                complain(format_args!("       {end}: {unmet}"));
             }
         } else if !self.quiet {
-            println!("{GOOD}ok{GOOD:#}     {line}");
+            self.output.line(format_args!("{GOOD}ok{GOOD:#}     {line}"));
         }
     }
 
     fn cell_failed(&mut self, cell: &Cell, complaint: &Complaint) {
         self.progress.cell_ended();
-        eprintln!("{BAD}BROKEN{BAD:#} {}", name_of(cell));
-        eprintln!("{}", complaint.render());
+        complain(format_args!("{BAD}BROKEN{BAD:#} {}", name_of(cell)));
+        complain(complaint.render());
     }
 
     fn run_ended(&mut self, folder: &Path, state: RunState, tally: Tally, took: Duration) {
         self.progress.cell_ended();
-        let rows = std::mem::take(&mut self.rows);
+        let digest = std::mem::take(&mut self.digest);
         if self.quiet {
             return;
         }
-        if !rows.is_empty() {
-            println!("\n{}\n", table(&rows));
+        if let Some(table) = digest.text() {
+            self.output.line(format_args!("\n{table}\n"));
         }
-        println!("{} · {}", summary(state, tally, took), folder.display());
+        self.output.line(format_args!("{} · {}/", summary(state, tally, took), folder.display()));
     }
 }
 
@@ -75,7 +84,7 @@ impl Reporter for Terminal {
             News::RunStarted { scenario, .. } => {
                 (self.begun, self.cells) = (0, scenario.cells.len());
                 if let (Some(title), false) = (&scenario.title, self.quiet) {
-                    println!("{}: {title}", scenario.name);
+                    self.output.line(format_args!("{}: {title}", scenario.name));
                 }
             }
             News::CellStarted { cell } => {
@@ -88,6 +97,10 @@ impl Reporter for Terminal {
             News::CellFailed { cell, complaint } => self.cell_failed(cell, complaint),
             News::RunEnded { folder, state, tally, took, .. } => self.run_ended(folder, state, tally, took),
         }
+    }
+
+    fn end(self: Box<Self>, exit: Exit) -> Exit {
+        self.output.end(exit)
     }
 }
 
@@ -102,8 +115,9 @@ fn cell_line(cell: &Cell, rows: &Ends<Row>, took: Duration) -> String {
 
 /// `3 cells: 2 as expected, 1 not, in 13 min 6 s`
 fn summary(state: RunState, tally: Tally, took: Duration) -> String {
-    let cells = |number: usize| if number == 1 { "1 cell".into() } else { format!("{number} cells") };
+    let cells = |number: usize| counted(number, "cell");
     let what = match tally {
+        Tally { met: 0, unmet: 0, failed: 0, .. } => "none ended".into(),
         Tally { unmet: 0, failed: 0, met, .. } => format!("{} as expected", cells(met)),
         Tally { cells: all, met, unmet, failed } => {
             let parts = [(met, "as expected"), (unmet, "not as expected"), (failed, "not carried out")];
@@ -139,6 +153,10 @@ mod tests {
         assert_eq!(
             words(RunState::Interrupted, 5, 3, 0, 0),
             "interrupted, 2 cells not run; 3 cells as expected in 13 min 6 s"
+        );
+        assert_eq!(
+            words(RunState::Interrupted, 1, 0, 0, 0),
+            "interrupted, 1 cell not run; none ended in 13 min 6 s"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Firewall rules in people's own words, put in force at a given moment and taken away again.
 //!
-//! A line of iptables(8), ip6tables(8) or nft(8) is read by [`plan`], without privilege. Lines of the
+//! A line of iptables(8), ip6tables(8) or nft(8) is read by [`plan()`], without privilege. Lines of the
 //! common form become a [`RuleOperation`] and go to the kernel through netlink, which takes some
 //! tens of microseconds and needs no program. All others are fed to the real program, started
 //! beforehand inside the namespace and waiting on its standard input.

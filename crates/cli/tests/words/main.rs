@@ -1,0 +1,8 @@
+//! What the program says, word for word, where nothing is run: each snapshot holds what a person sees
+//! of one command, and its exit code. No privilege needed.
+
+mod asking;
+mod check;
+mod plan;
+mod reader;
+mod usage;
