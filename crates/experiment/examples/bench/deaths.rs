@@ -1,4 +1,4 @@
-//! How long the application learns of a death after the kernel has decided on it.
+//! How long after the kernel has decided on an error (its tracepoint) the application's event loop is told.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,13 +32,13 @@ const CATCH_UP: Duration = Duration::from_secs(2);
 pub(crate) fn measure(lab: &Lab) -> Part {
     const WHAT: [&str; 3] = ["reset by the peer", "connection refused", "keepalive timed out"];
     if let Some(why) = lab.kernel_watch_error() {
-        return Ok(vec![Figure::skipped("kernel's decision to application's event", why.to_string())]);
+        return Ok(vec![Figure::skipped("kernel to application", why.to_string())]);
     }
     let cells =
         [vec![reset(); QUICK_DEATHS], vec![refused(); QUICK_DEATHS], vec![silenced(); KEEPALIVE_DEATHS]];
     let mut figures = Vec::new();
     for (what, cells) in WHAT.into_iter().zip(cells) {
-        let what = format!("kernel's decision to application: {what}");
+        let what = format!("kernel to application: {what}");
         figures.push(Figure::distribution(what, delays(lab, cells)?).within(Limit::P99Ms(1.0)));
     }
     figures.push(Figure::distribution("  bare thread in poll(2): reset by the peer", bare_delays()?));

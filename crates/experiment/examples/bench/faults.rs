@@ -29,6 +29,53 @@ const RULES: u32 = 50;
 
 const CELLS: usize = 4;
 
+/// A rule that comes and goes.
+struct Visitor {
+    tool: Tool,
+    line: &'static str,
+    /// The line that takes it away; `None`: healing does, through netlink.
+    flush: Option<&'static str>,
+    gap: Duration,
+}
+
+const TRANSLATED: Visitor = Visitor {
+    tool: Tool::Iptables,
+    line: "-A INPUT -p tcp --dport 9 -j DROP",
+    flush: None,
+    gap: GAP_NETLINK,
+};
+
+/// Lines that only the programs understand.
+const UNTRANSLATED: [(Program, Visitor); 2] = [
+    (
+        Program::Nft,
+        Visitor {
+            tool: Tool::Nft,
+            line: "add rule inet filter input tcp dport { 9, 10 } drop",
+            flush: Some("flush chain inet filter input"),
+            gap: GAP_PROGRAM,
+        },
+    ),
+    (
+        Program::Iptables,
+        Visitor {
+            tool: Tool::Iptables,
+            line: "-A INPUT -p tcp -m multiport --dports 9,10 -j DROP",
+            flush: Some("-F INPUT"),
+            gap: GAP_PROGRAM,
+        },
+    ),
+];
+
+/// What was seen of a visitor.
+#[derive(Default)]
+struct Visits {
+    came: Vec<Moment>,
+    went: Vec<Moment>,
+    /// How late a bare thread awoke meanwhile.
+    bare: Vec<Duration>,
+}
+
 /// When one fault was due, was begun, and was in force.
 struct Moment {
     due: Monotonic,
@@ -38,68 +85,70 @@ struct Moment {
 
 /// Rules that are translated, coming and going.
 pub(crate) fn by_netlink(lab: &Lab) -> Part {
-    let line = "-A INPUT -p tcp --dport 9 -j DROP";
-    let (came, went, bare) = measure(lab, Tool::Iptables, line, GAP_NETLINK)?;
-    let asking = came.iter().chain(&went).map(|moment| moment.acknowledged - moment.called).collect();
+    let Visits { came, went, bare } = watch(lab, &TRANSLATED)?;
     Ok(vec![
         lateness("rule by netlink in force after its time", &came).within(Limit::P99Ms(0.5)),
-        lateness("rule removed by netlink after its time", &went).within(Limit::P99Ms(0.5)),
-        Figure::distribution("  of this: the kernel's work", asking),
-        Figure::distribution("  bare clock_nanosleep beside it, late", bare),
+        lateness("rule by netlink gone after its time", &went).within(Limit::P99Ms(0.5)),
+        work("  of this: the kernel's work", came.iter().chain(&went)),
+        Figure::distribution(BARE, bare),
     ])
 }
 
 /// Rules that only the real programs understand.
 pub(crate) fn by_programs(lab: &Lab) -> Part {
     let mut figures = Vec::new();
-    for (program, tool, line) in [
-        (Program::Nft, Tool::Nft, "add rule inet filter input tcp dport { 9, 10 } drop"),
-        (Program::Iptables, Tool::Iptables, "-A INPUT -p tcp -m multiport --dports 9,10 -j DROP"),
-    ] {
-        let what = format!("rule by {program} in force after its time");
+    for (program, visitor) in UNTRANSLATED {
+        let what = |what: &str| format!("rule by {program} {what} after its time");
         if let Err(missing) = program.version() {
-            figures.push(Figure::skipped(what, missing.to_string()));
+            figures.push(Figure::skipped(what("in force"), missing.to_string()));
             continue;
         }
-        let (came, _, bare) = measure(lab, tool, line, GAP_PROGRAM)?;
-        figures.push(lateness(&what, &came).within(Limit::P99Ms(5.0)));
-        figures.push(Figure::distribution("  bare clock_nanosleep beside it, late", bare));
+        let Visits { came, went, bare } = watch(lab, &visitor)?;
+        figures.push(lateness(what("in force"), &came).within(Limit::P99Ms(5.0)));
+        figures.push(lateness(what("gone"), &went).within(Limit::P99Ms(5.0)));
+        figures.push(work("  of this: the program's work", came.iter().chain(&went)));
+        figures.push(Figure::distribution(BARE, bare));
     }
     Ok(figures)
 }
 
-/// Runs cells in which rules come and go while a bare thread sleeps beside them.
-#[allow(clippy::type_complexity)]
-fn measure(
-    lab: &Lab,
-    tool: Tool,
-    line: &str,
-    gap: Duration,
-) -> Result<(Vec<Moment>, Vec<Moment>, Vec<Duration>), Failure> {
+const BARE: &str = "  bare clock_nanosleep beside it, late";
+
+/// Runs cells in which the rule comes and goes while a bare thread sleeps beside them.
+fn watch(lab: &Lab, visitor: &Visitor) -> Result<Visits, Failure> {
+    let Visitor { tool, line, flush, gap } = *visitor;
     let faults = (0..RULES).flat_map(|number| {
-        let (name, at) = (format!("rule-{number}"), LEAD + gap * number);
-        [rule(&name, Trigger::At(at), tool, line), heal(&name, at + gap / 2)]
+        let (name, comes) = (format!("rule-{number}"), LEAD + gap * number);
+        let goes = comes + gap / 2;
+        let end = match flush {
+            None => heal(&name, goes),
+            Some(line) => rule(format!("flush-{number}"), Trigger::At(goes), tool, line),
+        };
+        [rule(name, Trigger::At(comes), tool, line), end]
     });
     let stop = Stop { when: StopWhen::Limit, limit: 2 * LEAD + gap * RULES };
     let cell = cell(Ends::default(), faults.collect(), stop);
     let sleeper = Sleeper::start(gap / 2)?;
     let told = run(lab, vec![cell; CELLS])?;
-    let bare = sleeper.stop();
-    let (mut came, mut went) = (Vec::new(), Vec::new());
-    for LabRecord { at, what } in told.lab {
+    let mut visits = Visits { bare: sleeper.stop(), ..Visits::default() };
+    for LabRecord { at: acknowledged, what } in told.lab {
         match what {
             LabEvent::FaultInForce { due: Some(due), called, .. } => {
-                came.push(Moment { due, called, acknowledged: at });
+                visits.came.push(Moment { due, called, acknowledged });
             }
             LabEvent::FaultUndone { due: Some(due), called, .. } => {
-                went.push(Moment { due, called, acknowledged: at });
+                visits.went.push(Moment { due, called, acknowledged });
             }
             _ => {}
         }
     }
-    Ok((came, went, bare))
+    Ok(visits)
 }
 
-fn lateness(what: &str, moments: &[Moment]) -> Figure {
+fn lateness(what: impl Into<String>, moments: &[Moment]) -> Figure {
     Figure::distribution(what, moments.iter().map(|moment| moment.acknowledged - moment.due).collect())
+}
+
+fn work<'a>(what: &str, moments: impl Iterator<Item = &'a Moment>) -> Figure {
+    Figure::distribution(what, moments.map(|moment| moment.acknowledged - moment.called).collect())
 }

@@ -90,7 +90,7 @@ impl Style {
     pub(crate) fn heading(self) {
         if matches!(self, Self::Table) {
             let [samples, median, p99, max] = ["samples", "median", "p99", "max"];
-            println!("{:<50} {samples:>7} {median:>10} {p99:>10} {max:>10}   limit", "");
+            println!("{:<44} {samples:>7} {median:>10} {p99:>10} {max:>10}   limit", "");
         }
     }
 
@@ -116,16 +116,16 @@ impl Figure {
                     Some(Limit::P99Ms(at_most)) => mark("p99", *p99_ms, *at_most, " ms"),
                 };
                 let [median, p99, max] = [median_ms, p99_ms, max_ms].map(|value| format!("{value:.3} ms"));
-                format!("{what:<50} {samples:>7} {median:>10} {p99:>10} {max:>10} {limit}")
+                format!("{what:<44} {samples:>7} {median:>10} {p99:>10} {max:>10} {limit}")
             }
             Value::Median { samples, median_ms } => {
-                format!("{what:<50} {samples:>7} {:>10}", format!("{median_ms:.3} ms"))
+                format!("{what:<44} {samples:>7} {:>10}", format!("{median_ms:.3} ms"))
             }
             Value::Ratio { ratio, at_most } => {
                 let limit = mark("ratio", *ratio, *at_most, "");
-                format!("{what:<50} {:>7} {ratio:>10.2} {:>10} {:>10} {limit}", "", "", "")
+                format!("{what:<44} {:>7} {ratio:>10.2} {:>10} {:>10} {limit}", "", "", "")
             }
-            Value::Skipped { skipped } => format!("{what:<50} skipped: {skipped}"),
+            Value::Skipped { skipped } => format!("{what:<44} skipped: {skipped}"),
         }
         .trim_end()
         .to_owned()

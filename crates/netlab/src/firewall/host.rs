@@ -9,7 +9,7 @@ use keepalive_lab_clock::Monotonic;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::error::FirewallError;
-use super::netlink::{Batch, Counter, Done, Netlink, Refusal, RulePlace, RuleState};
+use super::netlink::{Batch, Commits, Counter, Done, Netlink, Refusal, RulePlace, RuleState};
 use super::plan::{PlannedLine, Route, Undo};
 use super::program::{Program, Waiting};
 use super::rule::{BaseChain, Operation, Rule, RuleOperation};
@@ -22,6 +22,7 @@ use crate::Namespace;
 pub struct Firewall {
     namespace: Namespace,
     netlink: Netlink,
+    commits: Commits,
     lock: OwnedFd,
     in_force: BTreeMap<RuleId, InForce>,
     next: u64,
@@ -64,7 +65,8 @@ enum Step {
 pub struct Applied {
     /// Just before the system call, or before the program was fed.
     pub called: Monotonic,
-    /// When the kernel had acknowledged it, or the program had ended.
+    /// When the kernel had acknowledged it, or had told of what the program did (of iptables-legacy it
+    /// does not: when the program had ended).
     pub acknowledged: Monotonic,
     /// What the line put in force; `None` for a line that only deletes.
     pub added: Option<RuleId>,
@@ -86,7 +88,8 @@ pub struct Deleted {
 pub struct Removed {
     /// Just before the system call, or before the program was fed.
     pub called: Monotonic,
-    /// When the kernel had acknowledged it, or the program had ended.
+    /// When the kernel had acknowledged it, or had told of what the program did (of iptables-legacy it
+    /// does not: when the program had ended).
     pub acknowledged: Monotonic,
     /// What its rules had counted; `None` where they have no counter, or where it can't be read
     /// (iptables-legacy).
@@ -96,10 +99,12 @@ pub struct Removed {
 impl Firewall {
     /// The firewall of `namespace`. What is in force there already is left alone.
     pub fn open(namespace: &Namespace) -> Result<Self, FirewallError> {
-        let (own, netlink) = namespace.enter(|| (Namespace::current(), Netlink::open()))?;
+        let (own, netlink, commits) =
+            namespace.enter(|| (Namespace::current(), Netlink::open(), Commits::open()))?;
         let lock = memfd_create(c"xtables.lock", MFdFlags::MFD_CLOEXEC).map_err(FirewallError::Lock)?;
         let netlink = netlink.map_err(FirewallError::Open)?;
-        Ok(Self { namespace: own?, netlink, lock, in_force: BTreeMap::new(), next: 1 })
+        let commits = commits.map_err(FirewallError::Open)?;
+        Ok(Self { namespace: own?, netlink, commits, lock, in_force: BTreeMap::new(), next: 1 })
     }
 
     /// Does all for a line that can be done before its moment: makes its table and chain, builds the
@@ -211,8 +216,7 @@ impl Firewall {
     ) -> Result<Applied, FirewallError> {
         let before = self.every_rule()?;
         let called = Monotonic::now();
-        waiting.feed(input)?;
-        let acknowledged = Monotonic::now();
+        let acknowledged = waiting.feed(input, &mut self.commits)?;
         let after: BTreeSet<RulePlace> = self.every_rule()?.into_iter().map(|state| state.place).collect();
         let known: BTreeSet<&RulePlace> = before.iter().map(|state| &state.place).collect();
         let places: Vec<RulePlace> = after.iter().filter(|place| !known.contains(place)).cloned().collect();
@@ -296,8 +300,8 @@ impl Firewall {
             Some((program, input)) => {
                 let waiting = self.start(*program)?;
                 let called = Monotonic::now();
-                waiting.feed(input)?;
-                Removed { called, acknowledged: Monotonic::now(), counter: None }
+                let acknowledged = waiting.feed(input, &mut self.commits)?;
+                Removed { called, acknowledged, counter: None }
             }
             None => return Err(FirewallError::NotUndoable(in_force.line.clone())),
         };

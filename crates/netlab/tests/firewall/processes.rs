@@ -1,7 +1,8 @@
-//! Programs that wait are never left behind; and iptables-legacy, whose rules netlink can't see.
+//! Programs that wait are never left behind; iptables-legacy, whose rules netlink can't see; and a
+//! program that takes its time to end.
 //!
 //! These tests run this executable again: as a process that can be killed, and with a `PATH` in which
-//! iptables is the legacy one.
+//! iptables is the legacy one, or nft a slow one.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use keepalive_lab_clock::Monotonic;
 use keepalive_lab_netlab::IpVersion::V4;
 use keepalive_lab_netlab::firewall::{Program, Tool, plan};
 
@@ -29,6 +31,11 @@ pub(crate) const TESTS: &[Test] = &[
         rules_of_iptables_legacy_are_taken_back,
         Some(Program::Iptables),
     ),
+    (
+        "what_a_program_did_is_acknowledged_before_its_end",
+        what_a_program_did_is_acknowledged_before_its_end,
+        Some(Program::Nft),
+    ),
 ];
 
 /// What a child of these tests is asked to do.
@@ -46,6 +53,7 @@ pub(crate) fn child() {
         Ok("wait") => wait_with_a_program(),
         Ok("drop") => drop_a_program(),
         Ok("legacy") => use_legacy(),
+        Ok("slow") => use_a_slow_program(),
         other => panic!("no such task: {other:?}"),
     }
 }
@@ -145,13 +153,46 @@ fn rules_of_iptables_legacy_are_taken_back() {
         println!("iptables-legacy is not installed: nothing to try");
         return;
     }
-    let folder = Folder(std::env::temp_dir().join(format!("keepalive-lab-firewall-{}", std::process::id())));
+    run_with("legacy", "iptables-nft-restore", &format!("exec {} \"$@\"", legacy.display()));
+}
+
+/// Runs a task with a `PATH` in which `program` is this line of shell.
+fn run_with(task: &str, program: &str, line: &str) {
+    let name = format!("keepalive-lab-firewall-{}-{task}", std::process::id());
+    let folder = Folder(std::env::temp_dir().join(name));
     fs::create_dir_all(&folder.0).expect("a folder");
-    let script = folder.0.join("iptables-nft-restore");
-    fs::write(&script, format!("#!/bin/sh\nexec {} \"$@\"\n", legacy.display())).expect("a script");
+    let script = folder.0.join(program);
+    fs::write(&script, format!("#!/bin/sh\n{line}\n")).expect("a script");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
-    let mut child = start("legacy", |command| {
-        command.env("PATH", &folder.0);
+    let mut child = start(task, |command| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(folder.0.clone()).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(folders).expect("no colon in it"));
     });
     assert!(child.wait().expect("reaped").success());
+}
+
+/// How long the slow program lingers when all is done.
+const LINGERS: Duration = Duration::from_secs(1);
+
+fn use_a_slow_program() {
+    let pair = pair(V4);
+    let mut firewall = firewall(&pair.client);
+    for line in ["add rule inet filter output udp dport { 7, 9 } drop", "flush chain inet filter output"] {
+        let line = plan(&[(Tool::Nft, line)]).remove(0).expect("no mistake in it");
+        let prepared = firewall.prepare(&line).expect("prepare");
+        let applied = firewall.apply(prepared).expect("apply");
+        let ended = Monotonic::now();
+        assert!(ended - applied.called >= LINGERS, "the program was not waited for");
+        assert!(applied.acknowledged - applied.called < LINGERS, "{line:?}: {applied:?}");
+        assert_eq!(applied.added.is_none(), applied.deleted.len() == 1, "{applied:?}");
+    }
+}
+
+fn what_a_program_did_is_acknowledged_before_its_end() {
+    run_with(
+        "slow",
+        "nft",
+        &format!("PATH=\"${{PATH#*:}}:/usr/sbin:/sbin\" nft \"$@\" && sleep {}", LINGERS.as_secs()),
+    );
 }

@@ -5,6 +5,7 @@
 //! handle, with a deleted one the last state of the counter.
 
 mod batch;
+mod commits;
 mod expression;
 mod reply;
 
@@ -21,6 +22,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 pub(super) use batch::Batch;
+pub(super) use commits::{Commits, Listening};
 pub use reply::{Counter, Refusal};
 use reply::{Reply, replies};
 pub(super) use reply::{RulePlace, RuleState};
