@@ -83,12 +83,12 @@ fn experiment(experiment: &Experiment) -> String {
         StopWhen::Limit => "",
     };
     let limit = rough(experiment.stop.limit);
+    table.add_row(["stop".to_owned(), String::new(), format!("{when}after {limit} at the latest")]);
     for (end, expectation) in experiment.expect.iter() {
         if let Some(expectation) = expectation {
             table.add_row(["expect".to_owned(), end.to_string(), expected::words(expectation)]);
         }
     }
-    table.add_row(["stop".to_owned(), String::new(), format!("{when}after {limit} at the latest")]);
     table.trim_fmt()
 }
 

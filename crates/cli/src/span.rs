@@ -22,7 +22,7 @@ pub(crate) fn measured(seconds: f64) -> String {
 }
 
 /// A number of things: `1 packet`, `2 packets`.
-pub(crate) fn counted(number: impl Display + PartialEq + From<u8>, thing: &str) -> String {
+pub(crate) fn counted(number: impl Copy + Display + PartialEq + From<u8>, thing: &str) -> String {
     if number == 1.into() { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

@@ -1,5 +1,6 @@
 //! `keepalive-lab run`: scenarios in, rows and an exit code out.
 
+mod circumstances;
 mod json;
 mod news;
 mod progress;
@@ -16,19 +17,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use keepalive_lab_experiment::lab::{Event, Lab, LabError, Next, Run};
-use keepalive_lab_netlab::{Namespace, sysctl, userns};
+use keepalive_lab_netlab::userns;
 use keepalive_lab_results::metadata::{Kernel, RunState};
 use keepalive_lab_results::{CsvFile, FolderError, Owner, Unmet, unmet};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::end::End;
 
+use self::circumstances::Circumstances;
 use self::news::{News, Reporter, Tally};
-use self::recorder::{Circumstances, Recorder};
+use self::recorder::Recorder;
 use crate::args::RunArgs;
 use crate::complaint::{Complaint, tell};
 use crate::exit::Exit;
+use crate::load;
 use crate::output::complain;
-use crate::{kernel, load};
 
 /// How long the run may be silent before the reporter is asked for a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
@@ -60,13 +62,7 @@ fn try_run(args: &RunArgs) -> Result<Exit, Vec<Complaint>> {
     if lab.interrupt_handle().is_interrupted() {
         return Err(vec![Complaint::new(Exit::Interrupted, "interrupted before the first cell")]);
     }
-    let circumstances = Circumstances {
-        kernel: kernel::running(),
-        kernel_events: kernel_events(&lab),
-        programs,
-        sysctls: sysctls_of_a_new_namespace(),
-        owner,
-    };
+    let circumstances = Circumstances::of(&lab, programs, owner);
     if !args.quiet && !args.json && lab.kernel_watch_error().is_some() {
         complain(format_args!("note: {}", circumstances.kernel_events));
     }
@@ -238,42 +234,6 @@ fn create_csv(
     CsvFile::create(path, &swept, owner).map_err(|error| vec![unwritten(&error.into())])
 }
 
-/// Whether the kernel's own time stamps are recorded, in one line.
-fn kernel_events(lab: &Lab) -> String {
-    match (lab.kernel_watch_error(), lab.missing_tracepoints()) {
-        (Some(error), _) => format!("kernel_time_to_error_s stays empty: {error}"),
-        (None, []) => "recorded from tracepoints".into(),
-        (None, missing) => format!("recorded from tracepoints; this kernel lacks {}", missing.join(", ")),
-    }
-}
-
-/// The sysctls that time TCP, as a new namespace has them.
-fn sysctls_of_a_new_namespace() -> BTreeMap<String, String> {
-    const NAMES: [&str; 17] = [
-        "tcp_early_retrans",
-        "tcp_fin_timeout",
-        "tcp_keepalive_intvl",
-        "tcp_keepalive_probes",
-        "tcp_keepalive_time",
-        "tcp_orphan_retries",
-        "tcp_recovery",
-        "tcp_retries1",
-        "tcp_retries2",
-        "tcp_rto_max_ms",
-        "tcp_rto_min_us",
-        "tcp_sack",
-        "tcp_syn_linear_timeouts",
-        "tcp_syn_retries",
-        "tcp_synack_retries",
-        "tcp_thin_linear_timeouts",
-        "tcp_timestamps",
-    ];
-    // Nothing depends on these: where they cannot be read, run.json has none.
-    let Ok(namespace) = Namespace::new() else { return BTreeMap::new() };
-    let names = NAMES.iter().map(|name| format!("net.ipv4.{name}"));
-    names.filter_map(|name| Some((name.clone(), sysctl::read(&namespace, &name).ok()?))).collect()
-}
-
 fn powerless(error: &keepalive_lab_netlab::UserNamespaceError) -> Complaint {
     Complaint::new(Exit::Lacking, "this process may not make network namespaces")
         .reason(error.to_string())
@@ -281,7 +241,13 @@ fn powerless(error: &keepalive_lab_netlab::UserNamespaceError) -> Complaint {
 }
 
 fn of_lab(error: &LabError) -> Complaint {
-    Complaint::new(Exit::Lacking, "could not open the lab").reason(error.to_string())
+    let complaint = Complaint::new(Exit::Lacking, "could not open the lab").reason(error.to_string());
+    match error {
+        LabError::Build(error) => complaint.help(
+            refusal::of_a_limit(error).unwrap_or("`keepalive-lab doctor` tells what this machine can do"),
+        ),
+        LabError::Thread(_) => complaint,
+    }
 }
 
 fn unwritten(error: &FolderError) -> Complaint {

@@ -1,15 +1,16 @@
 //! Writing a run down as it goes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
 use keepalive_lab_experiment::record::Record;
-use keepalive_lab_results::metadata::{Kernel, RunMetadata, RunState, ScenarioText};
-use keepalive_lab_results::{Clock, CsvFile, FolderError, Owner, Row, RunFolder, folder::EventFile};
+use keepalive_lab_results::metadata::{RunMetadata, RunState, ScenarioText};
+use keepalive_lab_results::{Clock, CsvFile, FolderError, Row, RunFolder, folder::EventFile};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::Ends;
+
+use super::circumstances::Circumstances;
 
 /// Writes the run folder of one scenario, and its rows to the CSV of the whole command too.
 pub(crate) struct Recorder<'a> {
@@ -17,21 +18,6 @@ pub(crate) struct Recorder<'a> {
     all_rows: Option<&'a mut CsvFile>,
     metadata: RunMetadata,
     events: Option<EventFile>,
-}
-
-/// What is the same for all scenarios of one command.
-#[derive(Clone, Debug)]
-pub(crate) struct Circumstances {
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Whether the kernel's own time stamps are recorded, in words.
-    pub kernel_events: String,
-    /// Versions of firewall programs that rules need.
-    pub programs: BTreeMap<String, String>,
-    /// TCP sysctls of a new namespace.
-    pub sysctls: BTreeMap<String, String>,
-    /// Whose the files are.
-    pub owner: Owner,
 }
 
 impl<'a> Recorder<'a> {

@@ -4,9 +4,10 @@ use keepalive_lab_endpoint::{SocketError, SocketOption};
 use keepalive_lab_experiment::breaker::FaultErrorKind;
 use keepalive_lab_experiment::cell_run::CellError;
 use keepalive_lab_experiment::world::{Subject, WorldError, WorldErrorKind};
-use keepalive_lab_netlab::{BuildError, SysctlError, firewall::FirewallError};
+use keepalive_lab_netlab::{BuildError, EnterError, SysctlError, firewall::FirewallError};
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::{KeyPath, Place, Scenario};
+use nix::errno::Errno;
 
 use crate::complaint::Complaint;
 use crate::exit::Exit;
@@ -39,6 +40,16 @@ pub(crate) fn of_cell(scenario: &Scenario, cell: &Cell, error: &CellError) -> Co
     Complaint { exit: Exit::Failed, ..complaint }
 }
 
+/// What to do where there are too many namespaces already (`namespaces(7)`).
+pub(crate) fn of_a_limit(error: &BuildError) -> Option<&'static str> {
+    match error {
+        BuildError::Namespace(EnterError::Create(Errno::ENOSPC)) => {
+            Some("the limit of network namespaces is reached: see `sysctl user.max_net_namespaces`")
+        }
+        _ => None,
+    }
+}
+
 /// The exit code, what could not be done, and what to do.
 fn in_words(error: &WorldError) -> (Exit, String, Option<String>) {
     match (&error.subject, &error.source) {
@@ -46,6 +57,11 @@ fn in_words(error: &WorldError) -> (Exit, String, Option<String>) {
             Exit::Lacking,
             "this machine has no IPv6".into(),
             Some("set ip = \"ipv4\", or boot without ipv6.disable=1".into()),
+        ),
+        (Subject::Network, WorldErrorKind::Build(error)) if of_a_limit(error).is_some() => (
+            Exit::Lacking,
+            "could not build the network of a cell".into(),
+            of_a_limit(error).map(str::to_owned),
         ),
         (Subject::Network, _) => (
             Exit::Lacking,
@@ -122,8 +138,6 @@ fn place_of(scenario: &Scenario, cell: &Cell, subject: &Subject) -> Option<Place
 
 #[cfg(test)]
 mod tests {
-    use nix::errno::Errno;
-
     use keepalive_lab_scenario::Options;
     use keepalive_lab_scenario::end::End;
 

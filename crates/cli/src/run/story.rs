@@ -34,7 +34,7 @@ fn timer_of(timer: &str, probes: Option<u64>, retransmits: Option<u64>) -> Strin
         ("none", ..) => "no timer".into(),
         ("keepalive", probes @ 1.., _) => format!("keepalive, {}", counted(probes, "probe")),
         ("retransmission", _, 1) => "retransmission, sent again once".into(),
-        ("retransmission", _, times @ 2..) => format!("retransmission, sent again {times} times"),
+        ("retransmission", _, number @ 2..) => format!("retransmission, sent again {number} times"),
         ("persist-local-refusal", ..) => "persist: its own host refuses to send".into(),
         ("persist-zero-window", ..) => "persist: the peer's window is shut".into(),
         (other, ..) => other.to_owned(),

@@ -26,6 +26,7 @@ pub(crate) struct Terminal {
     progress: Progress,
     /// Nothing but what went wrong.
     quiet: bool,
+    runs: usize,
     begun: usize,
     cells: usize,
     digest: Digest,
@@ -38,6 +39,7 @@ impl Terminal {
         Self {
             progress: Progress::new(quiet),
             quiet,
+            runs: 0,
             begun: 0,
             cells: 0,
             digest: Digest::default(),
@@ -83,6 +85,10 @@ impl Reporter for Terminal {
         match *news {
             News::RunStarted { scenario, .. } => {
                 (self.begun, self.cells) = (0, scenario.cells.len());
+                self.runs += 1;
+                if self.runs > 1 && !self.quiet {
+                    self.output.line("");
+                }
                 if let (Some(title), false) = (&scenario.title, self.quiet) {
                     self.output.line(format_args!("{}: {title}", scenario.name));
                 }
@@ -113,26 +119,27 @@ fn cell_line(cell: &Cell, rows: &Ends<Row>, took: Duration) -> String {
     format!("{}  {} · {}  ({})", name_of(cell), end(&rows.client), end(&rows.server), rough(took))
 }
 
-/// `3 cells: 2 as expected, 1 not, in 13 min 6 s`
+/// `3 cells: 2 as expected, 1 not as expected in 13 min 6 s`
 fn summary(state: RunState, tally: Tally, took: Duration) -> String {
-    let cells = |number: usize| counted(number, "cell");
-    let what = match tally {
-        Tally { met: 0, unmet: 0, failed: 0, .. } => "none ended".into(),
-        Tally { unmet: 0, failed: 0, met, .. } => format!("{} as expected", cells(met)),
-        Tally { cells: all, met, unmet, failed } => {
-            let parts = [(met, "as expected"), (unmet, "not as expected"), (failed, "not carried out")];
-            let parts = parts.iter().filter(|(number, _)| *number > 0);
-            let parts: Vec<_> = parts.map(|(number, word)| format!("{number} {word}")).collect();
-            format!("{}: {}", cells(all), parts.join(", "))
-        }
+    let Tally { cells, met, unmet, failed } = tally;
+    let unfinished = cells - met - unmet - failed;
+    let what = if met == cells {
+        format!("{} as expected", counted(cells, "cell"))
+    } else {
+        let parts = [
+            (met, "as expected"),
+            (unmet, "not as expected"),
+            (failed, "not carried out"),
+            (unfinished, "unfinished"),
+        ];
+        let parts = parts.iter().filter(|(number, _)| *number > 0);
+        let parts: Vec<_> = parts.map(|(number, word)| format!("{number} {word}")).collect();
+        format!("{}: {}", counted(cells, "cell"), parts.join(", "))
     };
-    let interrupted = match state {
-        RunState::Interrupted => {
-            format!("interrupted, {} not run; ", cells(tally.cells - tally.met - tally.unmet - tally.failed))
-        }
-        _ => String::new(),
-    };
-    format!("{interrupted}{what} in {}", rough(took))
+    match state {
+        RunState::Interrupted => format!("{what}; interrupted after {}", rough(took)),
+        _ => format!("{what} in {}", rough(took)),
+    }
 }
 
 #[cfg(test)]
@@ -152,11 +159,11 @@ mod tests {
         );
         assert_eq!(
             words(RunState::Interrupted, 5, 3, 0, 0),
-            "interrupted, 2 cells not run; 3 cells as expected in 13 min 6 s"
+            "5 cells: 3 as expected, 2 unfinished; interrupted after 13 min 6 s"
         );
         assert_eq!(
             words(RunState::Interrupted, 1, 0, 0, 0),
-            "interrupted, 1 cell not run; none ended in 13 min 6 s"
+            "1 cell: 1 unfinished; interrupted after 13 min 6 s"
         );
     }
 }
