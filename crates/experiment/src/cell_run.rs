@@ -1,20 +1,20 @@
 //! One cell's life, from the first namespace to the last counter.
 
+mod ends;
+mod faults;
+
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keepalive_lab_clock::Monotonic;
-use keepalive_lab_endpoint::{
-    EndSummary, EndpointEvent, EndpointEventKind, run_client, run_server, stop_signal,
-};
+use keepalive_lab_endpoint::{EndSummary, EndpointEvent, EndpointEventKind, stop_signal};
 use keepalive_lab_evidence::{Counters, SocketEvent};
 use keepalive_lab_scenario::cell::{Cell, Experiment};
 use keepalive_lab_scenario::end::{End, EndEvent, Ends};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
 
-use crate::breaker::{Breaker, FaultError, Report, host};
+use self::ends::{RunningEnds, ended};
+use self::faults::Faults;
+use crate::breaker::{FaultError, Report, host};
 use crate::kernel;
 use crate::lab::Tools;
 use crate::outcome::{CellOutcome, EndOutcome, origin};
@@ -22,7 +22,6 @@ use crate::record::{KernelRecord, LabEvent, LabRecord, Record, StopReason};
 use crate::router::Subscription;
 use crate::schedule::{self, Schedule};
 use crate::stop::{Progress, is_over};
-use crate::timer_thread::Orders;
 use crate::world::{self, World, WorldError};
 
 /// How long the reader of the tracepoints may take to catch up at the end of a cell.
@@ -77,14 +76,8 @@ pub async fn run_cell(
         life.note_fault(report)?;
     }
 
-    let (sink, events) = unbounded_channel();
     let (stop, signal) = stop_signal();
-    let mut ends = RunningEnds {
-        server: tokio::spawn(run_server(listener, sink.clone(), signal.clone())),
-        client: tokio::spawn(run_client(connector, server, sink, signal)),
-        summaries: Ends::default(),
-        events,
-    };
+    let mut ends = RunningEnds::start(listener, connector, server, signal);
     let because = life.live(&mut ends, &mut faults, &mut kernel_events).await?;
     let stopped = Monotonic::now();
 
@@ -95,11 +88,13 @@ pub async fn run_cell(
         host(&pair, end).namespace().enter(Counters::of_this_thread).ok().and_then(Result::ok)
     });
     life.tell_lab(stopped, LabEvent::Stopped { because });
+    let torn_down = Monotonic::now();
     stop.stop();
-    let summaries = ends.finish(&mut life).await;
+    let summaries = ends.finish(tell).await;
     tools.catch_up(CATCH_UP).await;
-    for event in kernel_events.drain() {
-        life.note_kernel(&event);
+    // What the kernel tells of later is our own doing: the RST of an end that was stopped.
+    for event in kernel_events.drain().iter().filter(|event| event.at < torn_down) {
+        life.note_kernel(event);
     }
     for index in life.schedule.never_due().collect::<Vec<_>>() {
         let fault = cell.experiment.faults[index].name.clone();
@@ -123,86 +118,6 @@ pub async fn run_cell(
         server: outcome(End::Server, summaries.server),
     };
     Ok(CellOutcome { ends, started, stopped, because })
-}
-
-/// The two programs while they run.
-struct RunningEnds {
-    client: JoinHandle<EndSummary>,
-    server: JoinHandle<EndSummary>,
-    summaries: Ends<Option<EndSummary>>,
-    events: UnboundedReceiver<EndpointEvent>,
-}
-
-impl RunningEnds {
-    /// Waits for both programs after they were told to stop, and tells their last events.
-    async fn finish(mut self, life: &mut Life<'_>) -> Ends<EndSummary> {
-        let client = match self.summaries.client.take() {
-            Some(summary) => summary,
-            None => ended(self.client.await),
-        };
-        let server = match self.summaries.server.take() {
-            Some(summary) => summary,
-            None => ended(self.server.await),
-        };
-        while let Ok(event) = self.events.try_recv() {
-            (life.tell)(Record::Application(event));
-        }
-        Ends { client, server }
-    }
-}
-
-/// A program's summary; its panic is a fault of ours and goes on.
-fn ended(joined: Result<EndSummary, tokio::task::JoinError>) -> EndSummary {
-    joined.unwrap_or_else(|error| match error.try_into_panic() {
-        Ok(panic) => std::panic::resume_unwind(panic),
-        Err(error) => panic!("nobody cancels the programs: {error}"),
-    })
-}
-
-/// The faults of the cell, carried out on the timer thread.
-struct Faults {
-    breaker: Arc<Mutex<Breaker>>,
-    orders: Orders,
-    reports: UnboundedReceiver<Report>,
-    done: UnboundedSender<Report>,
-}
-
-impl Faults {
-    fn new(breaker: Breaker, orders: Orders) -> Self {
-        let (done, reports) = unbounded_channel();
-        Self { breaker: Arc::new(Mutex::new(breaker)), orders, reports, done }
-    }
-
-    /// Has one entry of the schedule carried out when it is due, or at once.
-    fn order(&self, index: usize, due: Option<Monotonic>) {
-        self.on_timer_thread(due, move |breaker| breaker.carry_out(index, due));
-    }
-
-    /// Reads the counters of all rules that are in force.
-    async fn count(&mut self) -> Report {
-        self.on_timer_thread(None, Breaker::count);
-        self.next_report().await
-    }
-
-    async fn next_report(&mut self) -> Report {
-        self.reports.recv().await.expect("this value holds a sender too")
-    }
-
-    fn on_timer_thread(
-        &self,
-        due: Option<Monotonic>,
-        work: impl FnOnce(&mut Breaker) -> Report + Send + 'static,
-    ) {
-        // Weak: when the cell is over, a fault that is still due must not keep its network alive.
-        let (breaker, done) = (Arc::downgrade(&self.breaker), self.done.clone());
-        self.orders.at(due.unwrap_or_else(Monotonic::now), move || {
-            if let Some(breaker) = breaker.upgrade() {
-                let report = work(&mut breaker.lock().unwrap_or_else(PoisonError::into_inner));
-                // A cell that was interrupted no longer wants the report.
-                let _ = done.send(report);
-            }
-        });
-    }
 }
 
 /// What is known of a cell while it lives.

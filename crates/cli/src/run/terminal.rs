@@ -52,9 +52,9 @@ impl Terminal {
         self.digest.add(cell, rows);
         let line = cell_line(cell, rows, took);
         if !unmet.is_empty() {
-            complain(format_args!("{BAD}FAILED{BAD:#} {line}"));
+            self.output.line(format_args!("{BAD}FAILED{BAD:#} {line}"));
             for (end, unmet) in unmet {
-                complain(format_args!("       {end}: {unmet}"));
+                self.output.line(format_args!("       {end}: {unmet}"));
             }
         } else if !self.quiet {
             self.output.line(format_args!("{GOOD}ok{GOOD:#}     {line}"));

@@ -64,8 +64,8 @@ fn quiet(ground: &Ground) {
     assert_eq!(seen.out + &seen.err, "");
     let seen = ground.run_text(&format!("{BRIEF}[expect]\nserver = {{ outcome = \"alive\" }}\n"), &["-q"]);
     seen.ended(1);
-    assert_eq!(seen.out, "");
-    let lines: Vec<&str> = seen.err.lines().collect();
+    assert_eq!(seen.err, "");
+    let lines: Vec<&str> = seen.out.lines().collect();
     assert_eq!(
         lines,
         [

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 
 use keepalive_lab_evidence::KernelWatch;
 
@@ -65,14 +65,25 @@ fn a_dropped_watch_leaves_nothing() {
     assert_eq!(state(), before);
 }
 
+/// A process that parks for ever: it must not outlive a test that fails.
+struct Holder(Child);
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn a_killed_process_is_swept_after() {
     let mounts = || fs::read_to_string("/proc/self/mounts").expect("/proc");
     let before = mounts();
-    let mut child = Command::new(std::env::current_exe().expect("this binary"))
+    let child = Command::new(std::env::current_exe().expect("this binary"))
         .arg(HOLD)
         .stdout(Stdio::piped())
         .spawn()
         .expect("start");
+    let Holder(child) = &mut Holder(child);
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("read");
     assert_eq!(line, "watching\n");

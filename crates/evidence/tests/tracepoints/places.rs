@@ -8,6 +8,8 @@ use keepalive_lab_netlab::{IpVersion, userns};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_dumpable;
+use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 
 use crate::Test;
 use crate::deaths::{pair, refused, watch};
@@ -30,7 +32,11 @@ pub(crate) fn mount_tracefs() {
     unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing).expect("private");
     let point = point.expect("every kernel with tracefs has its mount point");
-    mount(nothing, point, Some("tracefs"), MsFlags::empty(), nothing).expect("tracefs");
+    match mount(nothing, point, Some("tracefs"), MsFlags::empty(), nothing) {
+        // The machine has mounted it there already, as most do.
+        Ok(()) | Err(Errno::EBUSY) => {}
+        Err(errno) => panic!("mounting tracefs: {errno}"),
+    }
 }
 
 fn run(argument: &str) {
@@ -59,8 +65,16 @@ fn in_a_user_namespace_only_root_may() {
     run(POWERLESS);
 }
 
-/// Runs in a child.
+/// Runs in a child. Root stays the owner of tracefs' files in a user namespace, so it becomes nobody first.
 pub(crate) fn powerless() -> ExitCode {
+    if geteuid().is_root() {
+        let nobody = 65534;
+        setgroups(&[]).expect("root may");
+        setgid(Gid::from_raw(nobody)).expect("root may");
+        setuid(Uid::from_raw(nobody)).expect("root may");
+        // Or /proc/self would still be root's.
+        set_dumpable(true).expect("anyone may");
+    }
     userns::enter_user_namespace().expect("the parent could have one");
     let error = KernelWatch::start(&[7654], drop).expect_err("tracepoints are the machine's");
     assert!(
