@@ -12,14 +12,15 @@ use keepalive_lab_scenario::expect::Outcome;
 use keepalive_lab_scenario::program::{Program, Send, SocketOptions, Traffic};
 use pair::{live, live_client, loopback, milliseconds, program};
 
-/// A peer that says `words` at once and sends a RST after `delay`.
-fn resetting_peer(words: &'static [u8], delay: Duration) -> (SocketAddr, JoinHandle<()>) {
+/// A peer that says `words` and sends a RST behind them, when the other end has long learned that it is
+/// connected: of a RST that comes before, `connect` tells.
+fn resetting_peer(words: &'static [u8]) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind(loopback()).expect("it listens");
     let remote = listener.local_addr().expect("an address");
     let peer = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("it comes");
+        std::thread::sleep(milliseconds(100));
         stream.write_all(words).expect("there is room");
-        std::thread::sleep(delay);
         reset(stream);
     });
     (remote, peer)
@@ -31,7 +32,7 @@ fn reset(stream: TcpStream) {
 }
 
 fn client_that_is_reset(client: &Program) -> EndSummary {
-    let (remote, peer) = resetting_peer(b"", milliseconds(50));
+    let (remote, peer) = resetting_peer(b"");
     let lives = live_client(remote, client, milliseconds(3000));
     peer.join().expect("no panic");
     lives.client().clone()
@@ -67,7 +68,7 @@ fn an_end_that_neither_reads_nor_writes_learns_of_a_reset_by_poll() {
 
 #[test]
 fn data_that_came_before_the_reset_is_read_first() {
-    let (remote, peer) = resetting_peer(b"last words", Duration::ZERO);
+    let (remote, peer) = resetting_peer(b"last words");
     let lives = live_client(remote, &Program::default(), milliseconds(3000));
     peer.join().expect("no panic");
     assert_eq!(lives.client().bytes_received, 10);

@@ -5,4 +5,5 @@ mod asking;
 mod check;
 mod plan;
 mod reader;
+mod reference;
 mod usage;
