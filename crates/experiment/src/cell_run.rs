@@ -16,12 +16,12 @@ use self::ends::{RunningEnds, ended};
 use self::faults::Faults;
 use crate::breaker::{FaultError, Report, host};
 use crate::kernel;
-use crate::lab::Tools;
 use crate::outcome::{CellOutcome, EndOutcome, origin};
 use crate::record::{KernelRecord, LabEvent, LabRecord, Record, StopReason};
 use crate::router::Subscription;
 use crate::schedule::{self, Schedule};
 use crate::stop::{Progress, is_over};
+use crate::tools::Tools;
 use crate::world::{self, World, WorldError};
 
 /// How long the reader of the tracepoints may take to catch up at the end of a cell.

@@ -1,4 +1,4 @@
-//! The lab: what all cells of a run share, and running them.
+//! The lab: running cells, and telling what happens.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -6,51 +6,23 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use keepalive_lab_clock::Monotonic;
-use keepalive_lab_evidence::{KernelEvent, KernelWatch, WatchError};
-use keepalive_lab_netlab::{BuildError, Builder};
+use keepalive_lab_evidence::WatchError;
 use keepalive_lab_scenario::cell::Cell;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use crate::cell_run::{CellError, run_cell};
+use crate::interrupt::Interrupt;
 use crate::outcome::CellOutcome;
 use crate::record::Record;
 use crate::rehearsal::rehearse;
-use crate::router::Router;
-use crate::timer_thread::TimerThread;
-use crate::worker::Worker;
+use crate::tools::{LabError, Tools};
 use crate::world::WorldError;
 
-/// From the first subnet of one process to that of the next: prime to the number of subnets.
-const SUBNETS_APART: u32 = 257;
-
-/// What the cells of a run share: a thread that builds networks, one that strikes on time, and the
-/// kernel's tracepoints.
+/// Runs cells, one run after another.
 #[derive(Debug)]
 pub struct Lab {
     tools: Arc<Tools>,
     interrupt: Interrupt,
-    kernel_watch_error: Option<WatchError>,
-}
-
-/// The shared parts, as one cell uses them.
-#[derive(Debug)]
-pub struct Tools {
-    pub(crate) builder: Worker<Builder>,
-    pub(crate) timer: TimerThread,
-    pub(crate) router: Router,
-    kernel_watch: Option<Arc<KernelWatch>>,
-    first_subnet: u32,
-}
-
-/// Why there is no lab.
-#[derive(Debug, thiserror::Error)]
-pub enum LabError {
-    /// No namespaces.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-    /// No threads.
-    #[error("could not start a thread: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 /// What a run tells, in the order it happens.
@@ -105,44 +77,13 @@ pub enum Next {
     Over,
 }
 
-/// Ends all runs of a lab early, from any thread.
-#[derive(Clone, Debug)]
-pub struct Interrupt(watch::Sender<bool>);
-
-impl Interrupt {
-    /// Takes the cell in progress down and starts no other.
-    pub fn interrupt(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// Whether someone did.
-    pub fn is_interrupted(&self) -> bool {
-        *self.0.borrow()
-    }
-}
-
 impl Lab {
     /// Opens the lab for cells whose servers listen on `ports`. Blocks for about 30 ms.
     ///
     /// Where the tracepoints cannot be read, the lab works without them: see
     /// [`Lab::kernel_watch_error`].
     pub fn open(ports: &[u16]) -> Result<Self, LabError> {
-        let router = Router::default();
-        let sink = router.clone();
-        let watch = KernelWatch::start(ports, move |event| {
-            if let KernelEvent::Socket(event) = event {
-                sink.route(event);
-            }
-        });
-        let (kernel_watch, kernel_watch_error) = match watch {
-            Ok(watch) => (Some(Arc::new(watch)), None),
-            Err(error) => (None, Some(error)),
-        };
-        let builder = Worker::start("networks", Builder::new()?)?;
-        let timer = TimerThread::start()?;
-        let first_subnet = std::process::id().wrapping_mul(SUBNETS_APART);
-        let tools = Arc::new(Tools { builder, timer, router, kernel_watch, first_subnet });
-        Ok(Self { tools, interrupt: Interrupt(watch::channel(false).0), kernel_watch_error })
+        Ok(Self { tools: Arc::new(Tools::open(ports)?), interrupt: Interrupt::default() })
     }
 
     /// A handle to end runs early.
@@ -151,8 +92,8 @@ impl Lab {
     }
 
     /// Why the kernel's own time stamps will be missing, if they will.
-    pub const fn kernel_watch_error(&self) -> Option<&WatchError> {
-        self.kernel_watch_error.as_ref()
+    pub fn kernel_watch_error(&self) -> Option<&WatchError> {
+        self.tools.kernel_watch.as_ref().err()
     }
 
     /// The tracepoints that this kernel lacks; empty where none does, or where none can be read.
@@ -171,34 +112,18 @@ impl Lab {
     pub fn run(&self, cells: Vec<Cell>) -> Result<Run, LabError> {
         let (sender, events) = mpsc::channel();
         let (dropped, gone) = oneshot::channel();
-        let (tools, mut interrupted) = (Arc::clone(&self.tools), self.interrupt.0.subscribe());
+        let (tools, interrupt) = (Arc::clone(&self.tools), self.interrupt_handle());
         let thread = std::thread::Builder::new().name("cells".into()).spawn(move || {
             block_on(async {
                 tokio::select! {
                     biased;
-                    _ = interrupted.wait_for(|yes| *yes) => {}
+                    () = interrupt.raised() => {}
                     _ = gone => {}
                     () = run_all(&tools, &cells, &sender) => {}
                 }
             });
         })?;
         Ok(Run { events, dropped: Some(dropped), thread: Some(thread) })
-    }
-}
-
-impl Tools {
-    /// The number of a cell's subnet. Different processes begin at different ones, so that packets and
-    /// kernel events of two runs on one machine can be told apart at a glance.
-    pub(crate) fn subnet_of(&self, cell: usize) -> u32 {
-        let cell = u32::try_from(cell % usize::from(u16::MAX)).unwrap_or(0);
-        self.first_subnet.wrapping_add(cell)
-    }
-
-    /// Waits until every kernel event up to now has been routed.
-    pub(crate) async fn catch_up(&self, timeout: Duration) {
-        if let Some(watch) = self.kernel_watch.clone() {
-            self.builder.call(move |_| watch.flush(timeout)).await;
-        }
     }
 }
 

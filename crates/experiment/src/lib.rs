@@ -7,6 +7,7 @@
 
 pub mod breaker;
 pub mod cell_run;
+pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod outcome;
@@ -16,5 +17,6 @@ pub mod router;
 pub mod schedule;
 pub mod stop;
 pub mod timer_thread;
+pub mod tools;
 pub mod worker;
 pub mod world;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use keepalive_lab_netlab::Builder;
 use keepalive_lab_scenario::cell::Cell;
 
-use crate::lab::Interrupt;
+use crate::interrupt::Interrupt;
 use crate::world::{self, Subject, WorldError};
 
 /// The subnet of throw-away worlds: nobody ever talks in them.

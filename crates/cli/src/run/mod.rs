@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use keepalive_lab_experiment::lab::{Event, Lab, LabError, Next, Run};
+use keepalive_lab_experiment::lab::{Event, Lab, Next, Run};
+use keepalive_lab_experiment::tools::LabError;
 use keepalive_lab_netlab::userns;
 use keepalive_lab_results::metadata::{Kernel, RunState};
 use keepalive_lab_results::{CsvFile, FolderError, Owner, Unmet, unmet};

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM end a run in order: what has ended is kept.
 
-use keepalive_lab_experiment::lab::Interrupt;
+use keepalive_lab_experiment::interrupt::Interrupt;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::exit::Exit;
