@@ -24,35 +24,21 @@
 mod address;
 mod error;
 mod host;
-mod iptables;
-mod iptables_values;
+mod language;
 mod matches;
 mod netlink;
-mod nft;
-mod nft_flags;
-mod nft_statements;
 mod plan;
-mod print;
 mod program;
 mod reject;
 mod rule;
-mod syntax;
-mod words;
 
 pub use address::Cidr;
 pub use error::FirewallError;
 pub use host::{Applied, Deleted, Firewall, PreparedRule, Removed, RuleId};
+pub use language::syntax::{Parsed, RuleSyntaxError, parse};
 pub use matches::{Condition, Interface, Matches, PortRange, Protocol, TcpFlags};
 pub use netlink::{Counter, Refusal};
 pub use plan::{PlannedLine, Route, Undo, plan};
 pub use program::{Program, ProgramMissing};
 pub use reject::{IcmpCode, Icmpv6Code, IcmpxCode, RejectWith};
 pub use rule::{BaseChain, Family, Hook, Operation, Rule, RuleOperation, Tool, Verdict};
-pub use syntax::{Parsed, RuleSyntaxError, parse};
-
-#[cfg(test)]
-mod iptables_tests;
-#[cfg(test)]
-mod nft_tests;
-#[cfg(test)]
-mod round_trip_tests;

@@ -1,10 +1,10 @@
 //! How each line of one host will be applied: decided before anything starts, without privilege.
 
-use super::nft;
+use super::language::nft;
+use super::language::syntax::{Parsed, RuleSyntaxError, parse};
+use super::language::words::{Grammar, Word, quoted_for_restore, without_program, words};
 use super::program::Program;
 use super::rule::{BaseChain, Family, RuleOperation, Tool};
-use super::syntax::{Parsed, RuleSyntaxError, parse};
-use super::words::{Grammar, Word, quoted_for_restore, without_program, words};
 
 /// A line that was read, and how it will be applied.
 #[derive(Clone, Debug, PartialEq, Eq)]

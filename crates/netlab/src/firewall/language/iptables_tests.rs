@@ -1,6 +1,6 @@
 //! Lines of iptables and ip6tables as people paste them.
 
-use super::{Parsed, RuleSyntaxError, Tool, parse};
+use crate::firewall::{Parsed, RuleSyntaxError, Tool, parse};
 
 fn read(line: &str) -> Result<Parsed, RuleSyntaxError> {
     parse(Tool::Iptables, line)

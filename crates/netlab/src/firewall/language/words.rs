@@ -6,18 +6,18 @@ use super::syntax::Stop;
 
 /// One word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
+pub(in crate::firewall) struct Word {
     /// The word without its quotes.
-    pub(super) text: String,
+    pub(in crate::firewall) text: String,
     /// Where it stands in the line, quotes included.
-    pub(super) range: Range<usize>,
+    pub(in crate::firewall) range: Range<usize>,
     /// Whether any of it was quoted.
-    pub(super) quoted: bool,
+    pub(in crate::firewall) quoted: bool,
 }
 
 /// Which characters are words of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grammar {
+pub(in crate::firewall) enum Grammar {
     /// A shell's: words are separated by space, quotes are taken away.
     Shell,
     /// nft's: operators, brackets and the ends of lines are words without space around them.
@@ -28,15 +28,19 @@ pub(super) enum Grammar {
 const NFT_OPERATORS: &str = "{}()[],|&/;=!<>@$#^\\";
 
 /// What separates the commands of nft; the end of a line does so too, and becomes the same word.
-pub(super) const SEPARATOR: &str = ";";
+pub(in crate::firewall) const SEPARATOR: &str = ";";
 
 /// Cuts `line` into words.
-pub(super) fn words(line: &str, grammar: Grammar) -> Result<Vec<Word>, Stop> {
+pub(in crate::firewall) fn words(line: &str, grammar: Grammar) -> Result<Vec<Word>, Stop> {
     words_within(line, 0..line.len(), grammar)
 }
 
 /// Cuts a part of `line` into words, which know their place in the whole line.
-pub(super) fn words_within(line: &str, part: Range<usize>, grammar: Grammar) -> Result<Vec<Word>, Stop> {
+pub(in crate::firewall) fn words_within(
+    line: &str,
+    part: Range<usize>,
+    grammar: Grammar,
+) -> Result<Vec<Word>, Stop> {
     let mut words: Vec<Word> = Vec::new();
     let mut open: Option<Word> = None;
     let start = part.start;
@@ -98,7 +102,7 @@ fn quotation(
 }
 
 /// Drops the words before the rule itself that people paste along: `sudo` and the program's name.
-pub(super) fn without_program<'w>(mut words: &'w [Word], program: &str) -> &'w [Word] {
+pub(in crate::firewall) fn without_program<'w>(mut words: &'w [Word], program: &str) -> &'w [Word] {
     for prefix in ["sudo", program] {
         if let Some((first, rest)) = words.split_first()
             && (first.text == prefix || first.text.ends_with(&format!("/{prefix}")))
@@ -110,7 +114,7 @@ pub(super) fn without_program<'w>(mut words: &'w [Word], program: &str) -> &'w [
 }
 
 /// A word as iptables-restore(8) reads it: in double quotes where it must be.
-pub(super) fn quoted_for_restore(text: &str) -> String {
+pub(in crate::firewall) fn quoted_for_restore(text: &str) -> String {
     let plain =
         !text.is_empty() && text.chars().all(|char| char.is_ascii_graphic() && !"\"'\\".contains(char));
     if plain {

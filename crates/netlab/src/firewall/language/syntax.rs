@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::rule::{RuleOperation, Tool};
 use super::{iptables, nft};
+use crate::firewall::rule::{RuleOperation, Tool};
 
 /// What became of a line that has no mistake in it that could be seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub fn parse(tool: Tool, line: &str) -> Result<Parsed, RuleSyntaxError> {
 
 /// Why a parser went no further.
 #[derive(Debug)]
-pub(super) enum Stop {
+pub(in crate::firewall) enum Stop {
     /// The rest is for the real program.
     Program(String),
     /// The line is wrong.
@@ -53,17 +53,17 @@ pub(super) enum Stop {
 
 impl Stop {
     /// Not translated.
-    pub(super) fn program(why: impl Into<String>) -> Self {
+    pub(in crate::firewall) fn program(why: impl Into<String>) -> Self {
         Self::Program(why.into())
     }
 
     /// Wrong, at this place.
-    pub(super) fn mistake(range: Range<usize>, message: impl Into<String>) -> Self {
+    pub(in crate::firewall) fn mistake(range: Range<usize>, message: impl Into<String>) -> Self {
         Self::Mistake(RuleSyntaxError { message: message.into(), range, help: None })
     }
 
     /// The same with a guess at what was meant.
-    pub(super) fn help(self, help: impl Into<String>) -> Self {
+    pub(in crate::firewall) fn help(self, help: impl Into<String>) -> Self {
         match self {
             Self::Mistake(error) => Self::Mistake(RuleSyntaxError { help: Some(help.into()), ..error }),
             Self::Program(why) => Self::Program(why),

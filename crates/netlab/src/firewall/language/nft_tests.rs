@@ -1,6 +1,6 @@
 //! Lines of nft as people paste them.
 
-use super::{Hook, Parsed, Tool, parse};
+use crate::firewall::{Hook, Parsed, Tool, parse};
 
 /// The line as it was understood, in canonical words.
 fn understood(line: &str) -> String {

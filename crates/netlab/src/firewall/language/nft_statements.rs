@@ -2,18 +2,18 @@
 
 use std::net::IpAddr;
 
-use super::address::Cidr;
-use super::matches::{Condition, Interface, Matches, PortRange, Protocol, decimal};
 use super::nft::{Cursor, imply_protocol};
 use super::nft_flags::tcp_flags;
-use super::reject::{ICMP, ICMPV6, ICMPX, IcmpCode, Icmpv6Code, IcmpxCode, RejectWith};
-use super::rule::{Family, Verdict};
 use super::syntax::Stop;
 use super::words::Word;
 use crate::address::IpVersion;
+use crate::firewall::address::Cidr;
+use crate::firewall::matches::{Condition, Interface, Matches, PortRange, Protocol, decimal};
+use crate::firewall::reject::{ICMP, ICMPV6, ICMPX, IcmpCode, Icmpv6Code, IcmpxCode, RejectWith};
+use crate::firewall::rule::{Family, Verdict};
 
 /// What has been read so far.
-pub(super) struct Statements {
+pub(in crate::firewall) struct Statements {
     family: Family,
     matches: Matches,
     counted: bool,
@@ -21,12 +21,12 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new(family: Family) -> Self {
+    pub(in crate::firewall) fn new(family: Family) -> Self {
         Self { family, matches: Matches::default(), counted: false, verdict: None }
     }
 
     /// Reads one match or statement; false at the end of the line.
-    pub(super) fn read(&mut self, cursor: &mut Cursor) -> Result<bool, Stop> {
+    pub(in crate::firewall) fn read(&mut self, cursor: &mut Cursor) -> Result<bool, Stop> {
         let Some(word) = cursor.peek() else { return Ok(false) };
         if word.text == "comment" {
             return Err(Stop::program("`comment` is not translated"));
@@ -52,7 +52,7 @@ impl Statements {
     }
 
     /// The conditions and the verdict, once the line is read. `end` is the end of the line.
-    pub(super) fn finish(self, end: usize) -> Result<(Matches, Verdict), Stop> {
+    pub(in crate::firewall) fn finish(self, end: usize) -> Result<(Matches, Verdict), Stop> {
         let verdict = match self.verdict {
             Some((verdict, _)) => verdict,
             None if self.counted || self.matches != Matches::default() => Verdict::Count,

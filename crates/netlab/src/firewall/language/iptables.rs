@@ -6,15 +6,15 @@
 use std::ops::Range;
 
 use super::iptables_values::{self as values, Chain};
-use super::matches::{Condition, Interface, Matches, Protocol, TcpFlags};
-use super::reject::RejectWith;
-use super::rule::{BaseChain, Family, Hook, Operation, Rule, RuleOperation, Tool, Verdict};
 use super::syntax::Stop;
 use super::words::{Grammar, Word, without_program, words};
 use crate::address::IpVersion;
+use crate::firewall::matches::{Condition, Interface, Matches, Protocol, TcpFlags};
+use crate::firewall::reject::RejectWith;
+use crate::firewall::rule::{BaseChain, Family, Hook, Operation, Rule, RuleOperation, Tool, Verdict};
 
 /// Reads one line. `tool` is `Iptables` or `Ip6tables`.
-pub(super) fn parse(tool: Tool, line: &str) -> Result<RuleOperation, Stop> {
+pub(in crate::firewall) fn parse(tool: Tool, line: &str) -> Result<RuleOperation, Stop> {
     let words = words(line, Grammar::Shell)?;
     let words = without_program(&words, tool.name());
     let mut draft = Draft::new(tool, words, line.len());
@@ -250,7 +250,7 @@ impl<'w> Value<'_, 'w> {
 
     fn address(
         &mut self,
-        member: impl FnOnce(&mut Matches) -> &mut Option<Condition<super::address::Cidr>>,
+        member: impl FnOnce(&mut Matches) -> &mut Option<Condition<crate::firewall::address::Cidr>>,
     ) -> Result<(), Stop> {
         let (text, range) = self.next()?;
         let cidr = values::address(text, range, self.draft.version)?;
@@ -293,7 +293,7 @@ impl<'w> Value<'_, 'w> {
 
     fn port(
         &mut self,
-        member: impl FnOnce(&mut Matches) -> &mut Option<Condition<super::matches::PortRange>>,
+        member: impl FnOnce(&mut Matches) -> &mut Option<Condition<crate::firewall::matches::PortRange>>,
     ) -> Result<(), Stop> {
         self.needs(&[Protocol::Tcp, Protocol::Udp])?;
         let (text, range) = self.next()?;

@@ -3,17 +3,17 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::address::Cidr;
-use super::matches::{Interface, PortRange, Protocol, TcpFlags, decimal};
-use super::reject::{ICMP, ICMPV6, IcmpCode, Icmpv6Code, RejectWith};
-use super::rule::{Hook, Operation};
 use super::syntax::Stop;
 use super::words::Word;
 use crate::address::IpVersion;
+use crate::firewall::address::Cidr;
+use crate::firewall::matches::{Interface, PortRange, Protocol, TcpFlags, decimal};
+use crate::firewall::reject::{ICMP, ICMPV6, IcmpCode, Icmpv6Code, RejectWith};
+use crate::firewall::rule::{Hook, Operation};
 
 /// A built-in chain of the table `filter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chain {
+pub(in crate::firewall) enum Chain {
     Input,
     Forward,
     Output,
@@ -22,7 +22,7 @@ pub(super) enum Chain {
 impl Chain {
     const ALL: [Self; 3] = [Self::Input, Self::Forward, Self::Output];
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(in crate::firewall) const fn name(self) -> &'static str {
         match self {
             Self::Input => "INPUT",
             Self::Forward => "FORWARD",
@@ -30,7 +30,7 @@ impl Chain {
         }
     }
 
-    pub(super) const fn hook(self) -> Hook {
+    pub(in crate::firewall) const fn hook(self) -> Hook {
         match self {
             Self::Input => Hook::Input,
             Self::Forward => Hook::Forward,
@@ -38,7 +38,7 @@ impl Chain {
         }
     }
 
-    pub(super) fn from_name(name: &str, range: Range<usize>) -> Result<Self, Stop> {
+    pub(in crate::firewall) fn from_name(name: &str, range: Range<usize>) -> Result<Self, Stop> {
         if let Some(chain) = Self::ALL.into_iter().find(|chain| chain.name() == name) {
             return Ok(chain);
         }
@@ -67,7 +67,7 @@ fn looks_like(known: &str, written: &str) -> bool {
 }
 
 /// The rule number after the chain of `-I` and `-D`.
-pub(super) fn position(operation: Operation, number: &Word) -> Result<(), Stop> {
+pub(in crate::firewall) fn position(operation: Operation, number: &Word) -> Result<(), Stop> {
     match (operation, decimal::<u32>(&number.text)) {
         (Operation::Insert, Some(1)) => Ok(()),
         (Operation::Insert | Operation::Delete, Some(0)) => {
@@ -80,7 +80,7 @@ pub(super) fn position(operation: Operation, number: &Word) -> Result<(), Stop> 
 }
 
 /// The value of `-t`.
-pub(super) fn table(name: &str, range: Range<usize>) -> Result<(), Stop> {
+pub(in crate::firewall) fn table(name: &str, range: Range<usize>) -> Result<(), Stop> {
     match name {
         "filter" => Ok(()),
         "nat" | "mangle" | "raw" | "security" => {
@@ -92,7 +92,7 @@ pub(super) fn table(name: &str, range: Range<usize>) -> Result<(), Stop> {
 }
 
 /// The value of `-p`; `None` is every protocol.
-pub(super) fn protocol(name: &str, range: Range<usize>) -> Result<Option<Protocol>, Stop> {
+pub(in crate::firewall) fn protocol(name: &str, range: Range<usize>) -> Result<Option<Protocol>, Stop> {
     if name == "0" || name.eq_ignore_ascii_case("all") {
         return Ok(None);
     }
@@ -103,7 +103,11 @@ pub(super) fn protocol(name: &str, range: Range<usize>) -> Result<Option<Protoco
 }
 
 /// The value of `-s` and `-d`.
-pub(super) fn address(text: &str, range: Range<usize>, version: IpVersion) -> Result<Cidr, Stop> {
+pub(in crate::firewall) fn address(
+    text: &str,
+    range: Range<usize>,
+    version: IpVersion,
+) -> Result<Cidr, Stop> {
     if text.contains(',') {
         return Err(Stop::program("a list of addresses is not translated"));
     }
@@ -155,7 +159,7 @@ fn prefix(mask: &str, version: IpVersion, range: &Range<usize>) -> Result<u8, St
 }
 
 /// The value of `-i` and `-o`; `None` is every interface (`+`).
-pub(super) fn interface(name: &str, range: Range<usize>) -> Result<Option<Interface>, Stop> {
+pub(in crate::firewall) fn interface(name: &str, range: Range<usize>) -> Result<Option<Interface>, Stop> {
     if name == "+" {
         return Ok(None);
     }
@@ -171,7 +175,7 @@ pub(super) fn interface(name: &str, range: Range<usize>) -> Result<Option<Interf
 }
 
 /// The value of `--sport` and `--dport`: a port, or `first:last` where either may be left out.
-pub(super) fn ports(text: &str, range: Range<usize>) -> Result<PortRange, Stop> {
+pub(in crate::firewall) fn ports(text: &str, range: Range<usize>) -> Result<PortRange, Stop> {
     let port = |text: &str, default| match (text, decimal::<u64>(text)) {
         ("", _) => Ok(default),
         (_, Some(number)) => u16::try_from(number).map_err(|_| {
@@ -197,7 +201,7 @@ pub(super) fn ports(text: &str, range: Range<usize>) -> Result<PortRange, Stop> 
 }
 
 /// One value of `--tcp-flags`: names with commas in between, `ALL` or `NONE`.
-pub(super) fn tcp_flags(text: &str, range: &Range<usize>) -> Result<u8, Stop> {
+pub(in crate::firewall) fn tcp_flags(text: &str, range: &Range<usize>) -> Result<u8, Stop> {
     text.split(',').try_fold(0, |bits, name| match name.to_ascii_uppercase().as_str() {
         "ALL" => Ok(bits | IPTABLES_FLAGS),
         "NONE" => Ok(bits),
@@ -210,11 +214,15 @@ pub(super) fn tcp_flags(text: &str, range: &Range<usize>) -> Result<u8, Stop> {
 }
 
 /// The flags that iptables knows: `ALL`.
-pub(super) const IPTABLES_FLAGS: u8 = 0x3f;
+pub(in crate::firewall) const IPTABLES_FLAGS: u8 = 0x3f;
 
 /// The value of `--reject-with`. iptables takes the first kind whose name begins with what is
 /// written (`extensions/libipt_REJECT.c`, `REJECT_parse()`).
-pub(super) fn reject_with(name: &str, range: &Range<usize>, version: IpVersion) -> Result<RejectWith, Stop> {
+pub(in crate::firewall) fn reject_with(
+    name: &str,
+    range: &Range<usize>,
+    version: IpVersion,
+) -> Result<RejectWith, Stop> {
     let begins = |full: &str| full.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
     let icmp = match version {
         IpVersion::V4 => {
@@ -239,7 +247,7 @@ pub(super) fn reject_with(name: &str, range: &Range<usize>, version: IpVersion) 
 }
 
 /// What `-j REJECT` alone means.
-pub(super) const fn default_reject(version: IpVersion) -> RejectWith {
+pub(in crate::firewall) const fn default_reject(version: IpVersion) -> RejectWith {
     match version {
         IpVersion::V4 => RejectWith::Icmp(IcmpCode::PortUnreachable),
         IpVersion::V6 => RejectWith::Icmpv6(Icmpv6Code::PortUnreachable),

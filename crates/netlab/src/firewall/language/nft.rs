@@ -4,14 +4,14 @@
 
 use std::ops::Range;
 
-use super::matches::{Condition, Matches, Protocol};
 use super::nft_statements::Statements;
-use super::rule::{BaseChain, Family, Operation, Rule, RuleOperation, Tool};
 use super::syntax::Stop;
 use super::words::{Grammar, SEPARATOR, Word, words_within};
+use crate::firewall::matches::{Condition, Matches, Protocol};
+use crate::firewall::rule::{BaseChain, Family, Operation, Rule, RuleOperation, Tool};
 
 /// Reads one line.
-pub(super) fn parse(line: &str) -> Result<RuleOperation, Stop> {
+pub(in crate::firewall) fn parse(line: &str) -> Result<RuleOperation, Stop> {
     let words = command_words(line)?;
     if words.iter().any(|word| word.text == SEPARATOR && !word.quoted) {
         return Err(Stop::program("several commands in one are not translated"));
@@ -36,7 +36,7 @@ pub(super) fn parse(line: &str) -> Result<RuleOperation, Stop> {
 
 /// The chain in which the rule of an `add rule` or `insert rule` line stands, if it is a usual one:
 /// what must be there before nft can take the line, whatever follows.
-pub(super) fn chain_of(line: &str) -> Option<BaseChain> {
+pub(in crate::firewall) fn chain_of(line: &str) -> Option<BaseChain> {
     let words = command_words(line).ok()?;
     let (_, family, table, chain) = head(&mut Cursor::new(&words, line.len())).ok()?;
     BaseChain::usual(family, &table, &chain)
@@ -44,7 +44,7 @@ pub(super) fn chain_of(line: &str) -> Option<BaseChain> {
 
 /// The table that a line defines itself, or a chain of it: `add table inet filter`,
 /// `add chain inet filter input {...}`, `table inet filter {...}`.
-pub(super) fn table_defined(line: &str) -> Option<(Family, String)> {
+pub(in crate::firewall) fn table_defined(line: &str) -> Option<(Family, String)> {
     let words = command_words(line).ok()?;
     let mut words = words.iter().map(|word| word.text.as_str()).peekable();
     words.next_if(|word| ["add", "create"].contains(word));
@@ -55,7 +55,7 @@ pub(super) fn table_defined(line: &str) -> Option<(Family, String)> {
 
 /// Where in a line nft's own command stands: behind `sudo` and `nft`, inside the quotes that a shell
 /// would have needed, without a last separator.
-pub(super) fn command(line: &str) -> Range<usize> {
+pub(in crate::firewall) fn command(line: &str) -> Range<usize> {
     let mut command = line.trim();
     for prefix in ["sudo", "nft"] {
         if let Some((first, rest)) = command.split_once(char::is_whitespace)
@@ -123,7 +123,7 @@ fn name(word: &Word, what: &str) -> Result<String, Stop> {
 
 /// The place in the line.
 #[derive(Clone)]
-pub(super) struct Cursor<'w> {
+pub(in crate::firewall) struct Cursor<'w> {
     words: &'w [Word],
     end: usize,
 }
@@ -134,17 +134,17 @@ impl<'w> Cursor<'w> {
     }
 
     /// The end of the line in bytes: the place of what is missing.
-    pub(super) const fn end(&self) -> usize {
+    pub(in crate::firewall) const fn end(&self) -> usize {
         self.end
     }
 
     /// The next word, which stays.
-    pub(super) fn peek(&self) -> Option<&'w Word> {
+    pub(in crate::firewall) fn peek(&self) -> Option<&'w Word> {
         self.words.first()
     }
 
     /// The next word.
-    pub(super) fn next(&mut self, wanted: &str) -> Result<&'w Word, Stop> {
+    pub(in crate::firewall) fn next(&mut self, wanted: &str) -> Result<&'w Word, Stop> {
         let (first, rest) = self
             .words
             .split_first()
@@ -154,7 +154,7 @@ impl<'w> Cursor<'w> {
     }
 
     /// The next word, if it is this one.
-    pub(super) fn next_if(&mut self, text: &str) -> bool {
+    pub(in crate::firewall) fn next_if(&mut self, text: &str) -> bool {
         match self.words.split_first() {
             Some((first, rest)) if first.text == text && !first.quoted => {
                 self.words = rest;
@@ -166,7 +166,11 @@ impl<'w> Cursor<'w> {
 }
 
 /// Sets the protocol that another condition implies, unless the line already said another.
-pub(super) fn imply_protocol(matches: &mut Matches, protocol: Protocol, word: &Word) -> Result<(), Stop> {
+pub(in crate::firewall) fn imply_protocol(
+    matches: &mut Matches,
+    protocol: Protocol,
+    word: &Word,
+) -> Result<(), Stop> {
     match matches.protocol {
         None => matches.protocol = Some(Condition::Is(protocol)),
         Some(Condition::Is(said)) if said == protocol => {}

@@ -1,8 +1,8 @@
 //! `tcp flags` of nft, which has five ways to say it.
 
-use super::matches::{Condition, TcpFlags};
 use super::nft::Cursor;
 use super::syntax::Stop;
+use crate::firewall::matches::{Condition, TcpFlags};
 
 /// Every flag is looked at: `tcp flags == syn`.
 const ALL: u8 = 0xff;
@@ -14,7 +14,7 @@ const ALL: u8 = 0xff;
 /// - `== syn` or `!= syn`: exactly this is set;
 /// - `& (syn | ack) == syn`: of these, exactly this is set;
 /// - `syn / syn,ack` or `!= syn / syn,ack`: the same.
-pub(super) fn tcp_flags(cursor: &mut Cursor) -> Result<Condition<TcpFlags>, Stop> {
+pub(in crate::firewall) fn tcp_flags(cursor: &mut Cursor) -> Result<Condition<TcpFlags>, Stop> {
     if cursor.next_if("!") {
         return Ok(Condition::Is(TcpFlags { mask: flag(cursor)?, value: 0 }));
     }
@@ -57,7 +57,7 @@ fn flag(cursor: &mut Cursor) -> Result<u8, Stop> {
     }
     let number = || match word.text.strip_prefix("0x") {
         Some(digits) => u8::from_str_radix(digits, 16).ok(),
-        None => super::matches::decimal(&word.text),
+        None => crate::firewall::matches::decimal(&word.text),
     };
     TcpFlags::bit(&word.text).or_else(number).ok_or_else(|| {
         Stop::mistake(word.range.clone(), format!("there is no TCP flag `{}`", word.text))

@@ -2,12 +2,12 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::address::Cidr;
 use super::iptables_values::IPTABLES_FLAGS;
-use super::matches::{Condition, Interface, Matches, PortRange, Protocol, TcpFlags};
-use super::reject::{ICMP, ICMPV6, ICMPX, RejectWith};
-use super::rule::{Family, Operation, Rule, RuleOperation, Tool, Verdict};
 use crate::address::IpVersion;
+use crate::firewall::address::Cidr;
+use crate::firewall::matches::{Condition, Interface, Matches, PortRange, Protocol, TcpFlags};
+use crate::firewall::reject::{ICMP, ICMPV6, ICMPX, RejectWith};
+use crate::firewall::rule::{Family, Operation, Rule, RuleOperation, Tool, Verdict};
 
 impl Display for RuleOperation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

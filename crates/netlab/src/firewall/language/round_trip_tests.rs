@@ -6,12 +6,12 @@ use proptest::option::of;
 use proptest::prelude::*;
 
 use super::iptables_values::IPTABLES_FLAGS;
-use super::reject::{ICMP, ICMPV6, ICMPX};
-use super::{
+use crate::address::IpVersion;
+use crate::firewall::reject::{ICMP, ICMPV6, ICMPX};
+use crate::firewall::{
     BaseChain, Cidr, Condition, Family, Hook, Interface, Matches, Operation, Parsed, PortRange, Protocol,
     RejectWith, Rule, RuleOperation, TcpFlags, Tool, Verdict, parse, plan,
 };
-use crate::address::IpVersion;
 
 fn condition<T: std::fmt::Debug + Clone>(
     value: impl Strategy<Value = T>,
