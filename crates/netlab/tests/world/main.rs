@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // The tests count descriptors and namespaces: one at a time.
     arguments.test_threads = Some(1);
-    let tests = [traffic::TESTS, settings::TESTS, leftovers::TESTS, privilege::TESTS].concat();
+    let tests = [traffic::TESTS, settings::TESTS, leftovers::TESTS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         let refusal = refusal.clone();
         Trial::ignorable_test(name, move || {
@@ -38,7 +38,11 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         })
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let limited =
+        Trial::ignorable_test("where_user_namespaces_are_limited_to_none_the_setting_is_named", || {
+            Ok(privilege::where_user_namespaces_are_limited_to_none_the_setting_is_named())
+        });
+    libtest_mimic::run(&arguments, trials.chain([limited]).collect()).exit_code()
 }
 
 const VERSIONS: [IpVersion; 2] = [IpVersion::V4, IpVersion::V6];
