@@ -32,13 +32,12 @@ impl Output {
 
     /// The exit code: `exit`, or where a line was lost, at least [`Exit::Failed`], after saying so.
     pub(crate) fn end(self, exit: Exit) -> Exit {
-        match self.lost {
-            None => exit,
-            Some(error) => {
-                let message = format!("could not write to standard output: {error}");
-                exit.max(tell(&[Complaint::new(Exit::Failed, message)]))
-            }
-        }
+        self.complaint().map_or(exit, |complaint| exit.max(tell(&[complaint])))
+    }
+
+    fn complaint(&self) -> Option<Complaint> {
+        let error = self.lost.as_ref()?;
+        Some(Complaint::new(Exit::Failed, format!("could not write to standard output: {error}")))
     }
 }
 
@@ -62,7 +61,7 @@ mod tests {
         let mut output = Output::default();
         output.note(Err(error.into()));
         output.note(Ok(()));
-        output.end(Exit::Unmet)
+        output.complaint().map_or(Exit::Unmet, |complaint| complaint.exit)
     }
 
     #[test]

@@ -15,7 +15,7 @@ const SUBNET: u32 = u32::MAX;
 /// schedule out from top to bottom, and throws it away. Cells that differ in nothing that the kernel
 /// could refuse (traffic, times, expectations) are tried once.
 ///
-/// Returns the first refusal with the number of its cell. Blocks, about 3 ms for each different cell;
+/// Returns the first refusal with the number of its cell. Blocks, some milliseconds for each different cell;
 /// ends early, without a refusal, once it is interrupted.
 pub fn rehearse(builder: &Builder, cells: &[Cell], interrupt: &Interrupt) -> Result<(), (usize, WorldError)> {
     let mut tried = HashSet::new();
