@@ -4,12 +4,16 @@
 //! with this clock, so any two stamps of one machine can be subtracted.
 //! See `clock_gettime(2)`; `std::time::Instant` reads the same clock but hides the number.
 
+mod wheel;
+
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+pub use wheel::Wheel;
 
 /// A moment: nanoseconds of `CLOCK_MONOTONIC` since some fixed point before boot ended.
 ///

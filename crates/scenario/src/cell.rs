@@ -20,6 +20,9 @@ pub struct Cell {
     pub id: String,
     /// Which repeat of that combination, counted from 1.
     pub repeat: u32,
+    /// At which phase of the kernel's timer wheel it begins; `None`: at once, whatever the phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// The swept parameters with their values as written, in the order of the file; empty without a sweep.
     pub parameters: Vec<Parameter>,
     /// What to do.
@@ -27,13 +30,24 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A name for this cell that is unique in its run and fit for a folder: `007` or `007-r2`.
+    /// A name for this cell that is unique in its run and fit for a folder: `007`, `007-r2`, `007-r2-p3`.
     pub fn folder(&self) -> String {
-        match self.repeat {
-            1 => self.id.clone(),
-            repeat => format!("{}-r{repeat}", self.id),
-        }
+        let repeat = (self.repeat > 1).then(|| format!("-r{}", self.repeat));
+        let phase = self.phase.filter(|phase| phase.of > 1).map(|phase| format!("-p{}", phase.index + 1));
+        [Some(self.id.clone()), repeat, phase].into_iter().flatten().collect()
     }
+}
+
+/// One of several phases of the kernel's timer wheel, spread over its period.
+///
+/// The wheel rounds each timer up, depending on when it is armed; so one cell shows one of the times that are
+/// possible, and the same cell begun at several phases shows how far they spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Phase {
+    /// Which, counted from 0.
+    pub index: u32,
+    /// How many there are, at least 1.
+    pub of: u32,
 }
 
 /// One swept parameter and its value in this cell.

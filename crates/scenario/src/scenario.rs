@@ -1,7 +1,5 @@
 //! A scenario: a file's text into cells.
 
-use std::ops::Range;
-
 use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -15,7 +13,7 @@ use crate::document::wording::{explain, syntax};
 use crate::error::{Finding, ScenarioError};
 use crate::raw::RawScenario;
 use crate::set_option::{Options, Override};
-use crate::sweep::Sweep;
+use crate::sweep::{Count, Counts, Sweep};
 
 /// Problems shown at most; in a sweep one mistake can show in every combination.
 const MAX_PROBLEMS: usize = 10;
@@ -30,8 +28,8 @@ pub struct Scenario {
     pub name: String,
     /// What it is about, in one line.
     pub title: Option<String>,
-    /// What to do: every combination of the swept values, the first key changing slowest, and the repeats of each
-    /// one after another.
+    /// What to do: every combination of the swept values, the first key changing slowest, the repeats of each one
+    /// after another, and the phases of each repeat.
     pub cells: Vec<Cell>,
     /// The swept keys as written, in the order of the file: the last columns of the CSV.
     pub swept: Vec<String>,
@@ -48,12 +46,16 @@ impl Scenario {
         for set in &options.overrides {
             set.add_to(&mut sources);
         }
-        let repeat = options.repeat.map(|repeat| {
-            let text = repeat.to_string();
-            let start = sources.add("--repeat", &text);
-            (repeat, start..start + text.len())
-        });
-        let read = Document::read(&sources, &options.overrides, repeat)
+        let mut argument = |name: &str, number: Option<u32>| {
+            let text = number?.to_string();
+            let start = sources.add(name, &text);
+            Some(Count { number: number?, span: start..start + text.len() })
+        };
+        let counts = Counts {
+            repeat: argument("--repeat", options.repeat),
+            phases: argument("--phases", options.phases),
+        };
+        let read = Document::read(&sources, &options.overrides, counts)
             .and_then(|document| Ok((document.cells(name, &sources)?, document.swept())));
         match read {
             Ok(((title, cells), swept)) => {
@@ -94,8 +96,10 @@ impl Scenario {
 
     fn find(&self, key: &KeyPath, combination: Option<usize>) -> Option<Place> {
         // Errors to be shown are rare: reading the text again is cheaper than keeping the tree.
-        let repeat = self.options.repeat.map(|repeat| (repeat, 0..0));
-        let document = Document::read(&self.sources, &self.options.overrides, repeat).ok()?;
+        let count = |number: u32| Count { number, span: 0..0 };
+        let counts =
+            Counts { repeat: self.options.repeat.map(count), phases: self.options.phases.map(count) };
+        let document = Document::read(&self.sources, &self.options.overrides, counts).ok()?;
         let root = match combination {
             Some(number) if number < document.sweep.combinations() => {
                 document.sweep.apply(&document.root, number).ok()?
@@ -121,11 +125,7 @@ struct Document<'s> {
 }
 
 impl<'s> Document<'s> {
-    fn read(
-        sources: &'s Sources,
-        overrides: &[Override],
-        repeat: Option<(u32, Range<usize>)>,
-    ) -> Result<Self, Vec<Finding>> {
+    fn read(sources: &'s Sources, overrides: &[Override], counts: Counts) -> Result<Self, Vec<Finding>> {
         let mut root = parse(sources.file()).map_err(|finding| vec![finding])?;
         let mut set_keys = Vec::new();
         for (index, argument) in overrides.iter().enumerate() {
@@ -139,7 +139,7 @@ impl<'s> Document<'s> {
                 .map_err(|finding| vec![finding])?;
             set_keys.push(key);
         }
-        let sweep = Sweep::take_from(&mut root, &set_keys, repeat)?;
+        let sweep = Sweep::take_from(&mut root, &set_keys, counts)?;
         Ok(Self { root, sweep })
     }
 
@@ -151,7 +151,7 @@ impl<'s> Document<'s> {
     fn cells(&self, scenario: &str, sources: &Sources) -> Result<(Option<String>, Vec<Cell>), Vec<Finding>> {
         let combinations = self.sweep.combinations();
         let width = combinations.to_string().len();
-        let mut cells = Vec::with_capacity(combinations * self.sweep.repeat() as usize);
+        let mut cells = Vec::with_capacity(combinations * self.sweep.runs_of_each().count());
         let mut failures = Failures::default();
         let mut title = None;
         for combination in 0..combinations {
@@ -175,10 +175,11 @@ impl<'s> Document<'s> {
             };
             let parameters = self.sweep.parameters(combination);
             let id = format!("{:0width$}", combination + 1);
-            cells.extend((1..=self.sweep.repeat()).map(|repeat| Cell {
+            cells.extend(self.sweep.runs_of_each().map(|(repeat, phase)| Cell {
                 scenario: scenario.to_owned(),
                 id: id.clone(),
                 repeat,
+                phase,
                 parameters: parameters.clone(),
                 experiment: experiment.clone(),
             }));

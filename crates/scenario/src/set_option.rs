@@ -1,4 +1,4 @@
-//! What the command line adds to a scenario file: `--set key=value` and `--repeat N`.
+//! What the command line adds to a scenario file: `--set key=value`, `--repeat N` and `--phases N`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,11 +19,13 @@ pub struct Options {
     pub overrides: Vec<Override>,
     /// How often each combination is run, in place of the file's `[sweep] repeat`.
     pub repeat: Option<u32>,
+    /// At how many phases of the kernel's timer wheel each of those is run; `None`: once, at any.
+    pub phases: Option<u32>,
 }
 
 impl From<Vec<Override>> for Options {
     fn from(overrides: Vec<Override>) -> Self {
-        Self { overrides, repeat: None }
+        Self { overrides, ..Self::default() }
     }
 }
 

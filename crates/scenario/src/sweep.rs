@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::cell::Parameter;
+use crate::cell::{Parameter, Phase};
 use crate::document::key_path::{KeyPath, Segment};
 use crate::document::tree::{Value, canonical, set, written};
 use crate::document::wording::type_name;
@@ -18,6 +18,21 @@ const MAX_CELLS: u128 = 1_000_000;
 pub(crate) struct Sweep<'s> {
     axes: Vec<Axis<'s>>,
     repeat: u32,
+    phases: Option<u32>,
+}
+
+/// How often each combination is run, as far as the command line says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) repeat: Option<Count>,
+    pub(crate) phases: Option<Count>,
+}
+
+/// A number with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    pub(crate) number: u32,
+    pub(crate) span: Range<usize>,
 }
 
 /// One swept key.
@@ -36,7 +51,7 @@ impl<'s> Sweep<'s> {
     pub(crate) fn take_from(
         root: &mut Value<'s>,
         set_keys: &[KeyPath],
-        repeat: Option<(u32, Range<usize>)>,
+        counts: Counts,
     ) -> Result<Self, Vec<Finding>> {
         let table = match root.get_mut() {
             DeValue::Table(table) => table.remove("sweep"),
@@ -70,14 +85,20 @@ impl<'s> Sweep<'s> {
                 Err(finding) => findings.push(finding),
             }
         }
-        let repeats = match repeat {
-            Some((0, span)) => Err(Finding::new(&span, "each combination is run at least once")),
-            Some((repeat, _)) => repeats.map(|_| repeat),
+        let repeats = match counts.repeat {
+            Some(Count { number: 0, span }) => {
+                Err(Finding::new(&span, "each combination is run at least once"))
+            }
+            Some(Count { number, .. }) => repeats.map(|_| number),
             None => repeats,
         };
+        if let Some(Count { number: 0, span }) = &counts.phases {
+            findings.push(Finding::new(span, "each cell is run at one phase at least"));
+        }
+        let phases = counts.phases.map(|phases| phases.number);
         match repeats {
             Ok(repeat) if findings.is_empty() => {
-                let sweep = Self { axes, repeat };
+                let sweep = Self { axes, repeat, phases };
                 sweep.check_size(&section).map(|()| sweep).map_err(|finding| vec![finding])
             }
             Ok(_) => Err(findings),
@@ -91,17 +112,21 @@ impl<'s> Sweep<'s> {
     fn check_size(&self, section: &Range<usize>) -> Result<(), Finding> {
         let combinations =
             self.axes.iter().try_fold(1_u128, |all, axis| all.checked_mul(axis.values.len() as u128));
-        let cells = combinations.and_then(|all| all.checked_mul(u128::from(self.repeat)));
+        let runs = u128::from(self.repeat) * u128::from(self.phases.unwrap_or(1));
+        let cells = combinations.and_then(|all| all.checked_mul(runs));
         match cells {
             Some(cells) if cells <= MAX_CELLS => Ok(()),
             cells => {
                 let mut factors: Vec<String> =
                     self.axes.iter().map(|axis| axis.values.len().to_string()).collect();
                 factors.push(self.repeat.to_string());
+                factors.extend(self.phases.map(|phases| phases.to_string()));
                 let product = factors.join(" x ");
+                let runs =
+                    if self.phases.is_some() { ", the repeats and the phases" } else { " and the repeats" };
                 let count = cells.map_or_else(|| "too many".to_owned(), |cells| cells.to_string());
                 Err(Finding::new(section, format!("{count} cells are more than {MAX_CELLS}"))
-                    .label(format!("{product}: the lists' lengths and the repeats"))
+                    .label(format!("{product}: the lists' lengths{runs}"))
                     .help("shorten the lists, or split the sweep into several files"))
             }
         }
@@ -117,9 +142,11 @@ impl<'s> Sweep<'s> {
         self.axes.iter().map(|axis| axis.values.len()).product()
     }
 
-    /// How often each combination is run.
-    pub(crate) fn repeat(&self) -> u32 {
-        self.repeat
+    /// The runs of each combination: which repeat, counted from 1, and at which phase.
+    pub(crate) fn runs_of_each(&self) -> impl Iterator<Item = (u32, Option<Phase>)> {
+        let of = self.phases;
+        let phases = move || (0..of.unwrap_or(1)).map(move |index| of.map(|of| Phase { index, of }));
+        (1..=self.repeat).flat_map(move |repeat| phases().map(move |phase| (repeat, phase)))
     }
 
     /// The values of one combination, counted from 0; the first key changes slowest.

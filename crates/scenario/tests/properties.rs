@@ -72,7 +72,7 @@ fn places_are_sound(error: &ScenarioError) {
 
 fn read(text: &str, sets: &[String]) {
     let overrides = sets.iter().filter_map(|set| set.parse().map_err(|error| places_are_sound(&error)).ok());
-    let options = Options { overrides: overrides.collect(), repeat: None };
+    let options = Options::from(overrides.collect::<Vec<_>>());
     if let Err(error) = Scenario::parse("test", text, &options) {
         places_are_sound(&error);
     }

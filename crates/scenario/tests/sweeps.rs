@@ -2,7 +2,8 @@
 
 mod show;
 
-use keepalive_lab_scenario::{Cell, Scenario};
+use keepalive_lab_scenario::cell::Phase;
+use keepalive_lab_scenario::{Cell, Options, Scenario};
 use show::options;
 
 fn cells(text: &str, sets: &[&str]) -> Vec<Cell> {
@@ -105,4 +106,54 @@ fn a_hundred_mistakes_are_cut_to_ten() {
     let text = format!("[sweep]\n\"server.port\" = [{}]\n", ports.join(", "));
     let error = Scenario::parse("test", &text, &options(&[])).unwrap_err();
     assert_eq!(error.problems().len(), 10);
+}
+
+fn with_phases(text: &str, phases: u32) -> Result<Scenario, keepalive_lab_scenario::ScenarioError> {
+    Scenario::parse("test", text, &Options { phases: Some(phases), ..Options::default() })
+}
+
+#[test]
+fn phases_change_fastest_and_each_has_a_folder_of_its_own() {
+    let text = "[sweep]\n\"client.syn_count\" = [3, 4]\nrepeat = 2\n";
+    let cells = with_phases(text, 3).unwrap().cells;
+    let folders: Vec<String> = cells.iter().map(Cell::folder).collect();
+    let each = ["-p1", "-p2", "-p3", "-r2-p1", "-r2-p2", "-r2-p3"];
+    let expected: Vec<String> =
+        ["1", "2"].iter().flat_map(|id| each.map(|which| format!("{id}{which}"))).collect();
+    assert_eq!(folders, expected);
+    assert_eq!(cells[4].phase, Some(Phase { index: 1, of: 3 }));
+    assert_eq!((cells[4].id.as_str(), cells[4].repeat), ("1", 2));
+}
+
+#[test]
+fn one_phase_is_a_phase_and_none_leaves_no_trace() {
+    let one = &with_phases("[client]\n", 1).unwrap().cells[0];
+    assert_eq!((one.phase, one.folder().as_str()), (Some(Phase { index: 0, of: 1 }), "1"));
+    let json = serde_json::to_value(one).unwrap();
+    assert_eq!(json["phase"], serde_json::json!({ "index": 0, "of": 1 }));
+    assert_eq!(&serde_json::from_value::<Cell>(json).unwrap(), one);
+
+    let none = &cells("[client]\n", &[])[0];
+    let json = serde_json::to_value(none).unwrap();
+    assert_eq!((none.phase, json.get("phase")), (None, None));
+    assert_eq!(&serde_json::from_value::<Cell>(json).unwrap(), none);
+}
+
+#[test]
+fn no_phases_and_too_many_are_refused() {
+    let error = with_phases("[client]\n", 0).unwrap_err();
+    assert_eq!(error.to_string(), "--phases:1:1: each cell is run at one phase at least");
+    let text = "[sweep]\n\"client.syn_count\" = [3, 4]\nrepeat = 1000\n";
+    let error = with_phases(text, 1000).unwrap_err();
+    assert_eq!(error.to_string(), "test.toml:1:1: 2000000 cells are more than 1000000");
+    let label = error.problems()[0].label.as_deref();
+    assert_eq!(label, Some("2 x 1000 x 1000: the lists' lengths, the repeats and the phases"));
+}
+
+#[test]
+fn places_are_found_in_a_scenario_with_phases() {
+    let scenario = with_phases("[sweep]\n\"client.syn_count\" = [3, 4]\n", 2).unwrap();
+    let key = "client.syn_count".parse().unwrap();
+    let place = scenario.locate_in(&scenario.cells[3], &key).unwrap();
+    assert_eq!((place.line(), &place.text[place.range]), (2, "4"));
 }

@@ -218,7 +218,7 @@ fn a_cell_survives_the_way_through_json() {
 #[test]
 fn a_repeat_from_the_command_line_replaces_that_of_the_file() {
     let with =
-        |repeat| Scenario::parse("test", FIREWALL, &Options { overrides: Vec::new(), repeat: Some(repeat) });
+        |repeat| Scenario::parse("test", FIREWALL, &Options { repeat: Some(repeat), ..Options::default() });
     assert_eq!(with(5).unwrap().cells.len(), 15);
     let error = with(0).unwrap_err();
     assert_eq!(error.to_string(), "--repeat:1:1: each combination is run at least once");
