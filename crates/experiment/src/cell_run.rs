@@ -4,11 +4,15 @@ mod ends;
 mod faults;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keepalive_lab_clock::Monotonic;
-use keepalive_lab_endpoint::{EndSummary, EndpointEvent, EndpointEventKind, stop_signal};
+use keepalive_lab_endpoint::{
+    Connector, EndSummary, EndpointEvent, EndpointEventKind, Listener, stop_signal,
+};
 use keepalive_lab_evidence::{Counters, SocketEvent};
+use keepalive_lab_netlab::Pair;
 use keepalive_lab_scenario::cell::{Cell, Experiment};
 use keepalive_lab_scenario::end::{End, EndEvent, Ends};
 
@@ -17,6 +21,7 @@ use self::faults::Faults;
 use crate::breaker::{FaultError, Report, host};
 use crate::kernel;
 use crate::outcome::{CellOutcome, EndOutcome, origin};
+use crate::phase::Start;
 use crate::record::{KernelRecord, LabEvent, LabRecord, Record, StopReason};
 use crate::router::Subscription;
 use crate::schedule::{self, Schedule};
@@ -38,16 +43,25 @@ pub enum CellError {
     Fault(#[from] FaultError),
 }
 
-/// Runs one cell; `tell` is given each record as it is known.
-///
-/// Dropping the future takes the whole cell down, sockets first, then the namespaces.
-pub async fn run_cell(
+/// A cell whose world stands: nothing of it has happened yet, and it can begin at any moment.
+pub struct Prepared<'a> {
+    cell: &'a Cell,
+    pair: Arc<Pair>,
+    faults: Faults,
+    listener: Listener,
+    connector: Connector,
+    addresses: Ends<SocketAddr>,
+    kernel_events: Subscription,
+    tcp_retries2: Ends<Option<u32>>,
+}
+
+/// Builds the world of one cell, the `number`th of its run; `tell` is given what was done.
+pub async fn prepare<'a>(
     tools: &Tools,
     number: usize,
-    cell: &Cell,
+    cell: &'a Cell,
     tell: &dyn Fn(Record),
-) -> Result<CellOutcome, CellError> {
-    let started = Monotonic::now();
+) -> Result<Prepared<'a>, CellError> {
     let experiment = cell.experiment.clone();
     let subnet = tools.subnet_of(number);
     let World { pair, breaker, listener, connector, server, tcp_retries2, records } =
@@ -55,69 +69,93 @@ pub async fn run_cell(
     for record in records {
         tell(Record::Lab(record));
     }
-
     let addresses = Ends { client: connector.local_address(), server };
-    let mut kernel_events = tools.router.subscribe([addresses.client.ip(), addresses.server.ip()]);
-    let mut faults = Faults::new(breaker, tools.timer.orders());
-    let mut life = Life {
-        experiment: &cell.experiment,
-        tell,
-        schedule: Schedule::new(&cell.experiment.faults),
-        progress: Ends::default(),
-        connect: None,
-        first_fault: None,
-        addresses,
-        kernel_records: Vec::new(),
-    };
+    let kernel_events = tools.router.subscribe([addresses.client.ip(), addresses.server.ip()]);
+    let faults = Faults::new(breaker, tools.timer.orders());
+    Ok(Prepared { cell, pair, faults, listener, connector, addresses, kernel_events, tcp_retries2 })
+}
 
-    for index in schedule::before_connect(&cell.experiment.faults) {
-        faults.order(index, None);
-        let report = faults.next_report().await;
-        life.note_fault(report)?;
+impl Prepared<'_> {
+    /// Its network. Whoever holds this keeps the namespaces beyond the life of the cell.
+    pub fn network(&self) -> Arc<Pair> {
+        Arc::clone(&self.pair)
     }
 
-    let (stop, signal) = stop_signal();
-    let mut ends = RunningEnds::start(listener, connector, server, signal);
-    let because = life.live(&mut ends, &mut faults, &mut kernel_events).await?;
-    let stopped = Monotonic::now();
+    /// Lives the cell's life, from `start` or at once; `tell` is given each record as it is known.
+    ///
+    /// When it is over, or the future is dropped, the sockets go first and then the namespaces, unless
+    /// somebody holds its [`network`](Self::network).
+    pub async fn live(
+        self,
+        tools: &Tools,
+        start: Option<Start>,
+        tell: &dyn Fn(Record),
+    ) -> Result<CellOutcome, CellError> {
+        let Self { cell, pair, mut faults, listener, connector, addresses, mut kernel_events, tcp_retries2 } =
+            self;
+        if let Some(Start { at, .. }) = start {
+            tools.wait_until(at).await;
+        }
+        let (started, server) = (Monotonic::now(), addresses.server);
+        let mut life = Life {
+            experiment: &cell.experiment,
+            tell,
+            schedule: Schedule::new(&cell.experiment.faults),
+            progress: Ends::default(),
+            connect: None,
+            first_fault: None,
+            addresses,
+            kernel_records: Vec::new(),
+        };
+        for index in schedule::before_connect(&cell.experiment.faults) {
+            faults.order(index, None);
+            let report = faults.next_report().await;
+            life.note_fault(report)?;
+        }
 
-    // The counters first: stopping an end that is still connected sends a RST.
-    let counted = faults.count().await;
-    life.note_fault(counted)?;
-    let counters = Ends::from_fn(|end| {
-        host(&pair, end).namespace().enter(Counters::of_this_thread).ok().and_then(Result::ok)
-    });
-    life.tell_lab(stopped, LabEvent::Stopped { because });
-    let torn_down = Monotonic::now();
-    stop.stop();
-    let summaries = ends.finish(tell).await;
-    tools.catch_up(CATCH_UP).await;
-    // What the kernel tells of later is our own doing: the RST of an end that was stopped.
-    for event in kernel_events.drain().iter().filter(|event| event.at < torn_down) {
-        life.note_kernel(event);
-    }
-    for index in life.schedule.never_due().collect::<Vec<_>>() {
-        let fault = cell.experiment.faults[index].name.clone();
-        life.tell_lab(stopped, LabEvent::FaultNeverDue { fault });
-    }
+        let (stop, signal) = stop_signal();
+        let mut ends = RunningEnds::start(listener, connector, server, signal);
+        let because = life.live(&mut ends, &mut faults, &mut kernel_events).await?;
+        let stopped = Monotonic::now();
 
-    let connect = life.connect.unwrap_or(started);
-    let outcome = |end: End, summary: EndSummary| EndOutcome {
-        origin: origin(connect, life.first_fault, summary.error.as_ref().map(|error| error.at)),
-        kernel_error: summary
-            .error
-            .as_ref()
-            .and_then(|error| kernel::decision(&life.kernel_records, end, error)),
-        tcp_retries2: *tcp_retries2.get(end),
-        keepalive_probes: counters.get(end).as_ref().and_then(Counters::keepalive_probes),
-        retransmits: counters.get(end).as_ref().and_then(Counters::retransmits),
-        summary,
-    };
-    let ends = Ends {
-        client: outcome(End::Client, summaries.client),
-        server: outcome(End::Server, summaries.server),
-    };
-    Ok(CellOutcome { ends, started, stopped, because })
+        // The counters first: stopping an end that is still connected sends a RST.
+        let counted = faults.count().await;
+        life.note_fault(counted)?;
+        let counters = Ends::from_fn(|end| {
+            host(&pair, end).namespace().enter(Counters::of_this_thread).ok().and_then(Result::ok)
+        });
+        life.tell_lab(stopped, LabEvent::Stopped { because });
+        let torn_down = Monotonic::now();
+        stop.stop();
+        let summaries = ends.finish(tell).await;
+        tools.catch_up(CATCH_UP).await;
+        // What the kernel tells of later is our own doing: the RST of an end that was stopped.
+        for event in kernel_events.drain().iter().filter(|event| event.at < torn_down) {
+            life.note_kernel(event);
+        }
+        for index in life.schedule.never_due().collect::<Vec<_>>() {
+            let fault = cell.experiment.faults[index].name.clone();
+            life.tell_lab(stopped, LabEvent::FaultNeverDue { fault });
+        }
+
+        let connect = life.connect.unwrap_or(started);
+        let outcome = |end: End, summary: EndSummary| EndOutcome {
+            origin: origin(connect, life.first_fault, summary.error.as_ref().map(|error| error.at)),
+            kernel_error: summary
+                .error
+                .as_ref()
+                .and_then(|error| kernel::decision(&life.kernel_records, end, error)),
+            tcp_retries2: *tcp_retries2.get(end),
+            keepalive_probes: counters.get(end).as_ref().and_then(Counters::keepalive_probes),
+            retransmits: counters.get(end).as_ref().and_then(Counters::retransmits),
+            summary,
+        };
+        let ends = Ends {
+            client: outcome(End::Client, summaries.client),
+            server: outcome(End::Server, summaries.server),
+        };
+        Ok(CellOutcome { ends, started, stopped, because, phase: start.map(|start| start.offset) })
+    }
 }
 
 /// What is known of a cell while it lives.

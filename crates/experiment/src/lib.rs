@@ -6,11 +6,13 @@
 //! moments ([`timer_thread`]), one drives all ends ([`lab::Lab::run`]).
 
 pub mod breaker;
+pub mod capacity;
 pub mod cell_run;
 pub mod interrupt;
 pub mod kernel;
 pub mod lab;
 pub mod outcome;
+pub mod phase;
 pub mod record;
 pub mod rehearsal;
 pub mod router;

@@ -1,26 +1,32 @@
 //! What a cell came to.
 
+use std::time::Duration;
+
 use keepalive_lab_clock::Monotonic;
 use keepalive_lab_endpoint::EndSummary;
 use keepalive_lab_scenario::end::Ends;
+use serde::{Deserialize, Serialize};
 
 use crate::record::StopReason;
 
 /// What one cell came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellOutcome {
     /// What each end came to.
     pub ends: Ends<EndOutcome>,
-    /// When its network began to be built.
+    /// When it began: its network stood, those of its wave too, and its phase had come.
     pub started: Monotonic,
     /// When it stopped.
     pub stopped: Monotonic,
     /// Why it stopped.
     pub because: StopReason,
+    /// How far into a step of the kernel's timer wheel it began; `None` where no phase was asked for. See
+    /// [`crate::phase`].
+    pub phase: Option<Duration>,
 }
 
 /// What one end came to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndOutcome {
     /// What its program tells.
     pub summary: EndSummary,

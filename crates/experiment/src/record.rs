@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use keepalive_lab_clock::Monotonic;
 use keepalive_lab_endpoint::EndpointEvent;
 use keepalive_lab_scenario::end::End;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One line of `events.jsonl`: who tells, when (`CLOCK_MONOTONIC` nanoseconds), what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "source", rename_all = "snake_case")]
 pub enum Record {
     /// What the application at one end saw or did.
@@ -31,7 +31,7 @@ impl Record {
 }
 
 /// What the lab did, and when it was done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabRecord {
     /// The moment it was done: for faults, the kernel's acknowledgement.
     pub at: Monotonic,
@@ -41,7 +41,7 @@ pub struct LabRecord {
 }
 
 /// What the lab does to the network of a cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum LabEvent {
     /// Two namespaces, a veth pair, addresses: ready.
@@ -118,7 +118,7 @@ pub enum LabEvent {
 }
 
 /// Why a cell stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
     /// Its `stop.when` came true.
@@ -128,7 +128,7 @@ pub enum StopReason {
 }
 
 /// What the kernel said of one end's socket, by a tracepoint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelRecord {
     /// When, to the microsecond.
     pub at: Monotonic,
@@ -140,7 +140,7 @@ pub struct KernelRecord {
 }
 
 /// What the kernel says of a socket.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum KernelFact {
     /// `sock:inet_sock_set_state`.

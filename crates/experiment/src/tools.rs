@@ -1,10 +1,13 @@
 //! What the cells of a run share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use keepalive_lab_clock::{Monotonic, Wheel};
 use keepalive_lab_evidence::{KernelEvent, KernelWatch, WatchError};
 use keepalive_lab_netlab::{BuildError, Builder};
+
+use tokio::sync::oneshot;
 
 use crate::router::Router;
 use crate::timer_thread::TimerThread;
@@ -32,6 +35,7 @@ pub struct Tools {
     pub(crate) router: Router,
     pub(crate) kernel_watch: Result<Arc<KernelWatch>, WatchError>,
     first_subnet: u32,
+    wheel: OnceLock<Option<Wheel>>,
 }
 
 impl Tools {
@@ -51,6 +55,7 @@ impl Tools {
             router,
             kernel_watch: kernel_watch.map(Arc::new),
             first_subnet: std::process::id().wrapping_mul(SUBNETS_APART),
+            wheel: OnceLock::new(),
         })
     }
 
@@ -59,6 +64,22 @@ impl Tools {
     pub(crate) fn subnet_of(&self, cell: usize) -> u32 {
         let cell = u32::try_from(cell % usize::from(u16::MAX)).unwrap_or(0);
         self.first_subnet.wrapping_add(cell)
+    }
+
+    /// The kernel's timer wheel. The first call may block for some milliseconds.
+    pub(crate) fn wheel(&self) -> Option<&Wheel> {
+        self.wheel.get_or_init(Wheel::of_this_kernel).as_ref()
+    }
+
+    /// Waits until this moment: some 0.1 ms more, not the millisecond of a tokio timer.
+    pub(crate) async fn wait_until(&self, moment: Monotonic) {
+        let (come, has_come) = oneshot::channel();
+        self.timer.orders().at(moment, || {
+            // Nobody waits any more when the run was interrupted.
+            let _ = come.send(());
+        });
+        // The thread drops an order only at its own end, after the last cell.
+        let _ = has_come.await;
     }
 
     /// Waits until every kernel event up to now has been routed.

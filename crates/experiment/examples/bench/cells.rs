@@ -1,5 +1,6 @@
 //! Cells made for measuring, and running them.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use keepalive_lab_experiment::lab::{Event, Lab, Next};
@@ -38,7 +39,14 @@ pub(crate) fn cell(programs: Ends<Program>, faults: Vec<Fault>, stop: Stop) -> C
         stop,
         expect: Ends::default(),
     };
-    Cell { scenario: "bench".into(), id: "1".into(), repeat: 1, parameters: Vec::new(), experiment }
+    Cell {
+        scenario: "bench".into(),
+        id: "1".into(),
+        repeat: 1,
+        phase: None,
+        parameters: Vec::new(),
+        experiment,
+    }
 }
 
 /// A cell ends when its client does.
@@ -58,7 +66,7 @@ pub(crate) fn heal(name: &str, at: Duration) -> Fault {
 
 /// Runs cells, one after another.
 pub(crate) fn run(lab: &Lab, cells: Vec<Cell>) -> Result<Told, Failure> {
-    let run = lab.run(cells)?;
+    let run = lab.run(cells, NonZeroUsize::MIN)?;
     let mut told = Told::default();
     loop {
         match run.next_within(2 * PATIENCE) {
