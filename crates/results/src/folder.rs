@@ -95,6 +95,13 @@ impl RunFolder {
         Ok(EventFile { path, out: BufWriter::new(file) })
     }
 
+    /// Writes a text into the folder, replacing an earlier one.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        let path = self.path.join(name);
+        fs::write(&path, text).map_err(FolderError::at("write", &path))?;
+        self.owner.give(&path).map_err(FolderError::at("hand over", &path))
+    }
+
     /// Appends the rows of one cell; see [`CsvFile::append`].
     pub fn append(&mut self, rows: &[Row]) -> Result<(), FolderError> {
         Ok(self.csv.append(rows)?)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::row::Clock;
 
@@ -23,6 +23,9 @@ pub struct RunMetadata {
     pub kernel: Kernel,
     /// The clock the seconds were counted on.
     pub clock: Clock,
+    /// The virtual machine they ran in; absent where they ran on this machine's own kernel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     /// Whether the kernel's own time stamps were recorded, and if not, why.
     pub kernel_events: String,
     /// Versions of the firewall programs, where a rule needed them.
@@ -52,7 +55,7 @@ pub enum RunState {
 }
 
 /// The kernel of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {
     /// `uname -r`.
     pub release: String,
@@ -62,6 +65,33 @@ pub struct Kernel {
     pub machine: String,
     /// Ticks a second.
     pub hz: Option<u32>,
+}
+
+/// A virtual machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// The kernel as asked for, such as `debian:6.12`.
+    pub asked: String,
+    /// The package it came from, where it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
+    /// Version of QEMU.
+    pub qemu: String,
+    /// Who carried out the instructions: `tcg` or `kvm`.
+    pub accelerator: String,
+    /// Memory in MiB.
+    pub memory_mib: u32,
+}
+
+/// The package a kernel came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of the package file, in hexadecimal digits.
+    pub sha256: String,
 }
 
 /// The scenario file as read.

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// The columns every CSV begins with, in this order. Swept parameters follow, a column each.
 ///
 /// Other tools read these by name: none is ever renamed, new ones come after them.
-pub const COLUMNS: [&str; 27] = [
+pub const COLUMNS: [&str; 28] = [
     "scenario",
     "cell",
     "repeat",
@@ -35,6 +35,7 @@ pub const COLUMNS: [&str; 27] = [
     "armed_timer",
     "keepalive_probes",
     "retransmits",
+    "phase_s",
 ];
 
 /// What one end of one cell came to. Fields are documented where they differ from their column's
@@ -92,6 +93,8 @@ pub struct Row {
     pub keepalive_probes: Option<u64>,
     /// Segments this end sent again.
     pub retransmits: Option<u64>,
+    /// How far into a step of the kernel's timer wheel the cell began; `None` where no phase was asked for.
+    pub phase_s: Option<f64>,
     /// Swept parameters: key and value as written.
     pub parameters: Vec<(String, String)>,
 }
@@ -132,6 +135,7 @@ impl Row {
             self.armed_timer.clone().unwrap_or_default(),
             or_empty(self.keepalive_probes),
             or_empty(self.retransmits),
+            seconds(self.phase_s),
         ];
         fields.extend(swept.iter().map(|key| {
             let value = self.parameters.iter().find(|(name, _)| name == key);
@@ -147,13 +151,19 @@ impl Row {
 pub enum Clock {
     /// The machine's own.
     Real,
+    /// That of a virtual machine, which jumps to the next timer when nothing is to be done.
+    Virtual,
 }
 
 impl Clock {
+    /// Both clocks.
+    pub const ALL: [Self; 2] = [Self::Real, Self::Virtual];
+
     /// The word in the CSV.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Real => "real",
+            Self::Virtual => "virtual",
         }
     }
 }
@@ -215,6 +225,7 @@ pub(crate) mod tests {
             armed_timer: Some("keepalive".into()),
             keepalive_probes: Some(9),
             retransmits: Some(0),
+            phase_s: None,
             parameters: vec![("client.keepalive.idle".into(), "60s".into())],
         }
     }

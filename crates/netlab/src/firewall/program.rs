@@ -69,7 +69,7 @@ impl Program {
 
     /// Where it is: in the folders of `PATH`, or in those for administration, which are not in the
     /// `PATH` of a plain user on Debian.
-    fn find(self) -> Result<PathBuf, ProgramMissing> {
+    pub fn find(self) -> Result<PathBuf, ProgramMissing> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders: Vec<PathBuf> =
             std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).collect();
