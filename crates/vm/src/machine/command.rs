@@ -1,0 +1,94 @@
+//! QEMU's command line: every word of it is there for a reason.
+
+use std::ffi::OsString;
+
+use super::{Accelerator, Channel, Machine, MachineClock};
+use crate::guest::PARAMETER;
+
+/// The files of a machine, by the paths under which QEMU opens them.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) initramfs: OsString,
+    pub(super) output: OsString,
+    pub(super) console: OsString,
+}
+
+/// The arguments of QEMU (tried with 7.2) for a machine.
+pub(super) fn arguments(machine: &Machine, files: &Files) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    let mut add = |line: &str| words.extend(line.split_whitespace().map(OsString::from));
+    // No disk, no network card, no display, no monitor: nothing by which the host could come in.
+    add("-M pc -nodefaults -no-user-config -display none -monitor none -nic none -no-reboot");
+    add(match machine.clock {
+        // One thread, one CPU: one order of all that happens. `shift=auto` would adapt to the host's load,
+        // `-cpu max` was seen to differ from run to run.
+        MachineClock::Virtual => {
+            "-accel tcg,thread=single -icount shift=0,sleep=off -cpu qemu64 -smp 1 -rtc base=2026-01-01T00:00:00,clock=vm"
+        }
+        MachineClock::Real(Accelerator::Kvm) => "-accel kvm -cpu host -smp 1 -rtc base=utc",
+        MachineClock::Real(Accelerator::Tcg) => "-accel tcg -cpu qemu64 -smp 1 -rtc base=utc",
+    });
+    add(&format!("-m {}", machine.memory_mib));
+    if machine.channel == Channel::VirtioSerial {
+        // ioeventfd=off: the device takes the bytes at the instruction that offers them (see the crate's page).
+        add(
+            "-device virtio-serial-pci,ioeventfd=off -device virtserialport,chardev=output,name=keepalive-lab",
+        );
+    }
+    add("-serial chardev:console");
+    if machine.channel == Channel::Serial {
+        add("-serial chardev:output");
+    }
+    for (name, path) in [("console", &files.console), ("output", &files.output)] {
+        let mut device = OsString::from(format!("file,id={name},path="));
+        device.push(path);
+        words.extend(["-chardev".into(), device]);
+    }
+    words.extend(["-kernel".into(), machine.kernel.clone().into_os_string()]);
+    words.extend(["-initrd".into(), files.initramfs.clone()]);
+    words.extend(["-append".into(), kernel_command_line(machine).into()]);
+    words
+}
+
+/// The kernel's command line (`Documentation/admin-guide/kernel-parameters.txt`).
+fn kernel_command_line(machine: &Machine) -> String {
+    let device = match machine.channel {
+        Channel::VirtioSerial => "/dev/vport0p1",
+        Channel::Serial => "/dev/ttyS1",
+    };
+    // A panic ends the machine at once; nothing on the console but what is wrong; mitigations guard nobody here
+    // and cost instructions; random numbers are credited at once, so that nothing waits for them.
+    let common = "console=ttyS0 panic=-1 oops=panic quiet mitigations=off random.trust_cpu=on random.trust_bootloader=on";
+    let clock = match machine.clock {
+        // nolapic_timer: the calibration of the LAPIC timer spins for some 3 s of the host's; HPET serves instead.
+        // cryptomgr.notests: 0.7 guest seconds of self-tests. nokaslr: the same addresses in each run.
+        // tsc_early_khz: one tick of the TSC a nanosecond, which is what -icount makes of it.
+        MachineClock::Virtual => {
+            "tsc=reliable nokaslr nowatchdog cryptomgr.notests no_timer_check tsc_early_khz=1000000 nolapic_timer"
+        }
+        MachineClock::Real(_) => "cryptomgr.notests nowatchdog",
+    };
+    format!("{common} {clock} {PARAMETER}{device}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(clock: MachineClock, channel: Channel) -> String {
+        let machine = Machine { kernel: "/boot/vmlinux".into(), memory_mib: 256, clock, channel };
+        let files = Files { initramfs: "/1".into(), output: "/2".into(), console: "/3".into() };
+        let words = arguments(&machine, &files);
+        words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn the_command_line_of_a_virtual_clock() {
+        insta::assert_snapshot!(words(MachineClock::Virtual, Channel::VirtioSerial));
+    }
+
+    #[test]
+    fn the_command_line_of_a_real_clock() {
+        insta::assert_snapshot!(words(MachineClock::Real(Accelerator::Kvm), Channel::Serial));
+    }
+}
