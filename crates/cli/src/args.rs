@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use keepalive_lab_kernels::KernelSpec;
 
 /// When the network dies silently: how many seconds pass until each end of a TCP connection knows,
 /// with which error, and which settings change that?
@@ -63,6 +64,8 @@ pub(crate) struct RunArgs {
     pub files: Vec<PathBuf>,
     #[command(flatten)]
     pub change: ChangeArgs,
+    #[command(flatten)]
+    pub vm: VmArgs,
     /// Also write the rows of all scenarios to this file (replaced if it exists)
     #[arg(long, value_name = "PATH")]
     pub csv: Option<PathBuf>,
@@ -75,6 +78,31 @@ pub(crate) struct RunArgs {
     /// Print only what went wrong
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// Arguments that choose another kernel or another clock.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Other kernels and virtual time")]
+pub(crate) struct VmArgs {
+    /// Run in a virtual machine on a virtual clock: waiting costs nothing, and each run is the same
+    #[arg(long)]
+    pub virtual_time: bool,
+    /// Run in a virtual machine with this kernel: debian:VERSION[@SUITE], host, or the path of an image (repeatable)
+    #[arg(long, value_name = "SPEC")]
+    pub kernel: Vec<KernelSpec>,
+    /// Folder of the modules for a kernel given by its path
+    #[arg(long, value_name = "DIR", requires = "kernel")]
+    pub modules: Option<PathBuf>,
+    /// Memory of a virtual machine, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(96..))]
+    pub memory: u32,
+}
+
+impl VmArgs {
+    /// Whether the cells are to run in a virtual machine.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.virtual_time || !self.kernel.is_empty()
+    }
 }
 
 /// Arguments of `plan`.
@@ -91,7 +119,7 @@ pub(crate) struct PlanArgs {
 }
 
 /// Arguments that change a scenario as it is read.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ChangeArgs {
     /// Override a scenario key, e.g. --set client.keepalive.idle=5s (repeatable)
     #[arg(long, value_name = "KEY=VALUE")]
@@ -99,6 +127,9 @@ pub(crate) struct ChangeArgs {
     /// Run each cell N times
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
+    /// Begin each cell at N places of the timer wheel's period, a row for each (column phase_s)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub phases: Option<u32>,
 }
 
 /// Arguments of `check`.

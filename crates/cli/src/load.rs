@@ -15,9 +15,9 @@ use crate::exit::Exit;
 
 /// Reads one scenario; its rules must be rules too.
 pub(crate) fn load(path: &Path, change: &ChangeArgs) -> Result<Scenario, Vec<Complaint>> {
-    let overrides = change.set.iter().map(|text| text.parse()).collect::<Result<_, _>>();
+    let overrides = change.set.iter().map(|text| text.parse()).collect::<Result<Vec<_>, _>>();
     let overrides = overrides.map_err(|error| of_scenario(&error))?;
-    let options = Options { overrides, repeat: change.repeat };
+    let options = Options { repeat: change.repeat, phases: change.phases, ..Options::from(overrides) };
     let scenario = Scenario::load(path, &options).map_err(|error| of_scenario(&error))?;
     let mut complaints = Vec::new();
     for_each_rule(&scenario, |cell, index, planned| {

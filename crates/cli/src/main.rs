@@ -23,6 +23,9 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    // Both stand in for other programs: the first process of a guest, and the one that becomes QEMU.
+    run::inside::run_if_inside();
+    keepalive_lab_vm::machine::keeper::run_if_asked();
     let cli = Cli::parse();
     let exit = match &cli.command {
         Command::Run(args) => run::run(args),

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use keepalive_lab_experiment::lab::Lab;
 use keepalive_lab_netlab::{Namespace, sysctl};
-use keepalive_lab_results::Owner;
-use keepalive_lab_results::metadata::Kernel;
+use keepalive_lab_results::metadata::{Kernel, Machine};
+use keepalive_lab_results::{Clock, Owner};
+use serde::{Deserialize, Serialize};
 
 use crate::kernel;
 
-/// What is the same for all scenarios of one command.
+/// What is the same for all scenarios that one command runs on one kernel.
 #[derive(Clone, Debug)]
 pub(crate) struct Circumstances {
     /// The kernel.
     pub kernel: Kernel,
+    /// The clock the seconds are counted on.
+    pub clock: Clock,
+    /// The virtual machine, if it is one.
+    pub machine: Option<Machine>,
     /// Whether the kernel's own time stamps are recorded, in words.
     pub kernel_events: String,
     /// Versions of firewall programs that rules need.
@@ -24,15 +29,24 @@ pub(crate) struct Circumstances {
     pub owner: Owner,
 }
 
-impl Circumstances {
-    /// Of a run in this lab.
-    pub(crate) fn of(lab: &Lab, programs: BTreeMap<String, String>, owner: Owner) -> Self {
+/// What only the kernel in question can tell of itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ground {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Whether its own time stamps are recorded, in words.
+    pub kernel_events: String,
+    /// TCP sysctls of a new namespace.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+impl Ground {
+    /// That of the running kernel, as this lab finds it.
+    pub(crate) fn of(lab: &Lab) -> Self {
         Self {
             kernel: kernel::running(),
             kernel_events: kernel_events(lab),
-            programs,
             sysctls: sysctls_of_a_new_namespace(),
-            owner,
         }
     }
 }

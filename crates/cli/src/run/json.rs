@@ -5,7 +5,8 @@ use std::io::Write;
 use keepalive_lab_scenario::cell::Cell;
 use serde_json::{Value, json};
 
-use super::news::{News, Reporter};
+use super::news::{News, Reporter, Run};
+use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::output::Output;
 
@@ -23,21 +24,26 @@ impl<W> Json<W> {
     }
 }
 
+impl<W: Write> Json<W> {
+    fn write(&mut self, line: Value) {
+        self.output.note(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
+    }
+}
+
 impl<W: Write> Reporter for Json<W> {
-    fn tell(&mut self, news: &News<'_>) {
+    fn tell(&mut self, run: &Run<'_>, news: &News<'_>) {
         let line = match news {
-            News::RunStarted { scenario, folder, kernel } => json!({
+            News::RunStarted => json!({
                 "event": "run_started",
-                "scenario": scenario.name,
-                "cells": scenario.cells.len(),
-                "folder": folder,
-                "kernel": kernel,
+                "cells": run.scenario.cells.len(),
+                "folder": run.folder,
+                "clock": run.clock,
+                "kernel": run.kernel,
             }),
             News::CellStarted { cell } => with_cell(cell, json!({ "event": "cell_started" })),
             News::Recorded { cell, record } => {
                 with_cell(cell, json!({ "event": "record", "record": record }))
             }
-            News::Waiting => return,
             News::CellEnded { cell, rows, unmet, took } => {
                 let unmet: Vec<_> = unmet
                     .iter()
@@ -56,10 +62,9 @@ impl<W: Write> Reporter for Json<W> {
                 cell,
                 json!({ "event": "cell_failed", "message": complaint.message, "reason": complaint.reason }),
             ),
-            News::RunEnded { scenario, folder, state, tally, took } => json!({
+            News::RunEnded { state, tally, took } => json!({
                 "event": "run_ended",
-                "scenario": scenario.name,
-                "folder": folder,
+                "folder": run.folder,
                 "state": state,
                 "cells": tally.cells,
                 "cells_met": tally.met,
@@ -68,7 +73,17 @@ impl<W: Write> Reporter for Json<W> {
                 "took_s": took.as_secs_f64(),
             }),
         };
-        self.output.note(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
+        self.write(with_run(run, line));
+    }
+
+    fn waiting(&mut self) {}
+
+    fn step(&mut self, text: &str) {
+        self.write(json!({ "event": "step", "text": text }));
+    }
+
+    fn complain(&mut self, complaint: &Complaint) {
+        crate::complaint::tell(std::slice::from_ref(complaint));
     }
 
     fn end(self: Box<Self>, exit: Exit) -> Exit {
@@ -76,10 +91,19 @@ impl<W: Write> Reporter for Json<W> {
     }
 }
 
+/// Several runs may go on at once, on several kernels: every line has the number of its own.
+fn with_run(run: &Run<'_>, mut line: Value) -> Value {
+    line["scenario"] = json!(run.scenario.name);
+    line["run"] = json!(run.number);
+    line
+}
+
 fn with_cell(cell: &Cell, mut line: Value) -> Value {
-    line["scenario"] = json!(cell.scenario);
     line["cell"] = json!(cell.id);
     line["repeat"] = json!(cell.repeat);
+    if let Some(phase) = cell.phase {
+        line["phase"] = json!(phase);
+    }
     for parameter in &cell.parameters {
         line["parameters"][&parameter.key] = json!(parameter.value);
     }

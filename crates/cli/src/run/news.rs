@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keepalive_lab_experiment::record::Record;
 use keepalive_lab_results::metadata::{Kernel, RunState};
-use keepalive_lab_results::{Row, Unmet};
+use keepalive_lab_results::{Clock, Row, Unmet};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::{End, Ends};
@@ -13,18 +13,26 @@ use keepalive_lab_scenario::end::{End, Ends};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 
+/// One scenario on one kernel: what a piece of news is about. Several may go on at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    /// Its number in this command.
+    pub number: usize,
+    /// What is run.
+    pub scenario: &'a Scenario,
+    /// On what.
+    pub kernel: &'a Kernel,
+    /// On which clock.
+    pub clock: Clock,
+    /// Where it is written down.
+    pub folder: &'a Path,
+}
+
 /// Something to show.
 #[derive(Debug)]
 pub(crate) enum News<'a> {
-    /// The run of one scenario begins.
-    RunStarted {
-        /// What is run.
-        scenario: &'a Scenario,
-        /// Where it is written down.
-        folder: &'a Path,
-        /// On what.
-        kernel: &'a Kernel,
-    },
+    /// The run begins.
+    RunStarted,
     /// A cell begins.
     CellStarted {
         /// Which.
@@ -37,8 +45,6 @@ pub(crate) enum News<'a> {
         /// What.
         record: &'a Record,
     },
-    /// Nothing has happened for a while, and the run goes on.
-    Waiting,
     /// A cell ended.
     CellEnded {
         /// Which.
@@ -47,7 +53,7 @@ pub(crate) enum News<'a> {
         rows: &'a Ends<Row>,
         /// The expectations it does not meet.
         unmet: &'a [(End, Unmet)],
-        /// How long it took.
+        /// How long it took, on the clock of its run.
         took: Duration,
     },
     /// A cell could not be carried out.
@@ -57,17 +63,13 @@ pub(crate) enum News<'a> {
         /// Why.
         complaint: &'a Complaint,
     },
-    /// The run of one scenario ended.
+    /// The run ended.
     RunEnded {
-        /// What was run.
-        scenario: &'a Scenario,
-        /// Where it is written down.
-        folder: &'a Path,
         /// How it ended.
         state: RunState,
         /// How many of its cells came to what.
         tally: Tally,
-        /// How long it took.
+        /// How long it took, on the user's own clock.
         took: Duration,
     },
 }
@@ -85,10 +87,26 @@ pub(crate) struct Tally {
     pub failed: usize,
 }
 
+impl Tally {
+    /// Those of which nothing is known: interrupted, or lost.
+    pub(crate) const fn missing(self) -> usize {
+        self.cells - self.met - self.unmet - self.failed
+    }
+}
+
 /// Shows what happens, in one form or another.
 pub(crate) trait Reporter {
-    /// Takes one piece of news.
-    fn tell(&mut self, news: &News<'_>);
+    /// Takes one piece of news of a run.
+    fn tell(&mut self, run: &Run<'_>, news: &News<'_>);
+
+    /// Nothing has happened for a while, and the runs go on.
+    fn waiting(&mut self);
+
+    /// A step on the way that is worth a line while people wait, such as a download.
+    fn step(&mut self, text: &str);
+
+    /// Something went wrong that is not of one cell; it is told at once.
+    fn complain(&mut self, complaint: &Complaint);
 
     /// After the last: the exit code, or a worse one (and the reason told) where news could not be shown.
     fn end(self: Box<Self>, exit: Exit) -> Exit;

@@ -9,21 +9,26 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use keepalive_lab_experiment::record::Record;
+use keepalive_lab_results::Clock;
 use keepalive_lab_scenario::cell::Cell;
 
+use super::news::Run;
 use super::story::{milestone, name_of};
 use crate::output::complain;
-use crate::span::{measured, rough};
+use crate::span::{counted, measured, rough};
 
 /// From one plain line to the next while nothing happens.
 const PLAIN_LINE_EVERY: Duration = Duration::from_mins(1);
 
-/// Shows the progress of the cell that runs.
+/// Shows the progress of the cells that run.
 pub(crate) struct Progress {
     form: Form,
-    cell: Option<RunningCell>,
+    cells: Vec<RunningCell>,
+    last_line: Instant,
+    bar: Option<ProgressBar>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Hidden,
     Lines,
@@ -31,10 +36,10 @@ enum Form {
 }
 
 struct RunningCell {
+    run: usize,
+    folder: String,
     started: Instant,
     limit: Duration,
-    last_line: Instant,
-    bar: Option<ProgressBar>,
 }
 
 impl Progress {
@@ -45,35 +50,41 @@ impl Progress {
             (false, true) => Form::Bar,
             (false, false) => Form::Lines,
         };
-        Self { form, cell: None }
+        Self { form, cells: Vec::new(), last_line: Instant::now(), bar: None }
     }
 
-    /// A cell begins: number `number` of `cells`.
-    pub(crate) fn cell_started(&mut self, cell: &Cell, number: usize, cells: usize) {
+    /// A cell begins: the `number`th of its run.
+    pub(crate) fn cell_started(&mut self, run: &Run<'_>, cell: &Cell, number: usize) {
         let limit = cell.experiment.stop.limit;
-        let title = format!("{} ({number}/{cells})", name_of(cell));
-        let bar = match self.form {
-            Form::Bar => Some(moving_line(&title, limit)),
-            Form::Lines => {
-                complain(format_args!("{title}: at most {}", rough(limit)));
-                None
-            }
-            Form::Hidden => None,
-        };
         let started = Instant::now();
-        self.cell = Some(RunningCell { started, limit, last_line: started, bar });
+        self.cells.push(RunningCell { run: run.number, folder: cell.folder(), started, limit });
+        let title = format!("{} ({number}/{})", name_of(cell), run.scenario.cells.len());
+        match (self.form, run.clock, self.cells.len()) {
+            (Form::Hidden, ..) => {}
+            (Form::Bar, Clock::Real, 1) => self.show(moving_line(&title, limit)),
+            (Form::Bar, ..) => self.show_count(run),
+            // In virtual time a cell ends before such a line is read.
+            (Form::Lines, Clock::Virtual, _) => {}
+            (Form::Lines, Clock::Real, _) => {
+                complain(format_args!("{title}: at most {}", rough(limit)));
+                self.last_line = started;
+            }
+        }
     }
 
     /// Something happened in it.
-    pub(crate) fn recorded(&mut self, record: &Record) {
+    pub(crate) fn recorded(&mut self, run: &Run<'_>, cell: &Cell, record: &Record) {
+        if run.clock == Clock::Virtual {
+            return;
+        }
         // Traffic is no news, but it must not keep the sign of life from being given.
         let Some(what) = milestone(record) else { return self.waiting() };
-        let Some(cell) = &mut self.cell else { return };
-        match (&self.form, &cell.bar) {
+        let Some(running) = self.place(run, cell).map(|place| &self.cells[place]) else { return };
+        match (self.form, &self.bar) {
             (_, Some(bar)) => bar.set_message(what),
             (Form::Lines, None) => {
-                complain(plain_line(cell.started.elapsed(), &what));
-                cell.last_line = Instant::now();
+                complain(plain_line(running.started.elapsed(), &what));
+                self.last_line = Instant::now();
             }
             _ => {}
         }
@@ -81,18 +92,82 @@ impl Progress {
 
     /// Nothing worth a line has happened: a sign of life is due once in a while.
     pub(crate) fn waiting(&mut self) {
-        let Some(cell) = &mut self.cell else { return };
-        if matches!(self.form, Form::Lines) && cell.last_line.elapsed() >= PLAIN_LINE_EVERY {
+        let Some(cell) = self.cells.first() else { return };
+        if self.form == Form::Lines && self.last_line.elapsed() >= PLAIN_LINE_EVERY {
             let elapsed = cell.started.elapsed();
             let left = rough(cell.limit.saturating_sub(elapsed));
             complain(plain_line(elapsed, &format!("waiting, at most {left} left")));
-            cell.last_line = Instant::now();
+            self.last_line = Instant::now();
         }
     }
 
-    /// It ended: the moving line goes.
-    pub(crate) fn cell_ended(&mut self) {
-        if let Some(RunningCell { bar: Some(bar), .. }) = self.cell.take() {
+    /// A cell ended.
+    pub(crate) fn cell_ended(&mut self, run: &Run<'_>, cell: &Cell) {
+        if let Some(place) = self.place(run, cell) {
+            self.cells.remove(place);
+        }
+        if self.cells.is_empty() {
+            self.clear();
+        } else if self.form == Form::Bar {
+            self.show_count(run);
+        }
+    }
+
+    /// The cells of this run that have not ended never will.
+    pub(crate) fn run_ended(&mut self, run: &Run<'_>) {
+        self.cells.retain(|cell| cell.run != run.number);
+        if self.cells.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// A step before the first cell, such as a download.
+    pub(crate) fn step(&mut self, text: &str) {
+        match self.form {
+            Form::Hidden => {}
+            Form::Lines => complain(text),
+            Form::Bar => self.show(spinner(text)),
+        }
+    }
+
+    /// Lets something else be written: the moving line steps aside.
+    pub(crate) fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    /// Takes the moving line away.
+    pub(crate) fn end(&mut self) {
+        self.clear();
+    }
+
+    fn place(&self, run: &Run<'_>, cell: &Cell) -> Option<usize> {
+        let folder = cell.folder();
+        self.cells.iter().position(|running| running.run == run.number && running.folder == folder)
+    }
+
+    /// Of several cells at once only their number is shown.
+    fn show_count(&mut self, run: &Run<'_>) {
+        let clock = match run.clock {
+            Clock::Real => "",
+            Clock::Virtual => " in virtual time",
+        };
+        let text = format!("{} running{clock}", counted(self.cells.len(), "cell"));
+        match &self.bar {
+            Some(bar) => bar.set_message(text),
+            None => self.show(spinner(&text)),
+        }
+    }
+
+    fn show(&mut self, bar: ProgressBar) {
+        self.clear();
+        self.bar = Some(bar);
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
     }
@@ -101,6 +176,14 @@ impl Progress {
 /// `  742.9 s  client: ETIMEDOUT on read`
 fn plain_line(elapsed: Duration, what: &str) -> String {
     format!("{:>10}  {what}", measured(elapsed.as_secs_f64()))
+}
+
+fn spinner(text: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+        .expect("the template is right: a unit test draws it");
+    let bar = ProgressBar::new_spinner().with_style(style).with_message(text.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
 }
 
 fn moving_line(title: &str, limit: Duration) -> ProgressBar {
@@ -131,11 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn the_moving_line_can_be_drawn() {
-        let bar = moving_line("test1 (1/1)", Duration::from_mins(1));
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-        bar.set_message("client connected");
-        bar.tick();
-        bar.finish_and_clear();
+    fn the_moving_lines_can_be_drawn() {
+        for bar in [moving_line("test1 (1/1)", Duration::from_mins(1)), spinner("starting")] {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+            bar.set_message("client connected");
+            bar.tick();
+            bar.finish_and_clear();
+        }
     }
 }

@@ -1,36 +1,36 @@
 //! Writing a run down as it goes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
 use keepalive_lab_experiment::record::Record;
 use keepalive_lab_results::metadata::{RunMetadata, RunState, ScenarioText};
-use keepalive_lab_results::{Clock, CsvFile, FolderError, Row, RunFolder, folder::EventFile};
+use keepalive_lab_results::{FolderError, Row, RunFolder, folder::EventFile};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::Ends;
 
 use super::circumstances::Circumstances;
 
-/// Writes the run folder of one scenario, and its rows to the CSV of the whole command too.
-pub(crate) struct Recorder<'a> {
+/// Writes the run folder of one scenario.
+pub(crate) struct Recorder {
     folder: RunFolder,
-    all_rows: Option<&'a mut CsvFile>,
     metadata: RunMetadata,
-    events: Option<EventFile>,
+    /// The files of the cells that have begun and not ended, by the names of their folders.
+    events: BTreeMap<String, EventFile>,
 }
 
-impl<'a> Recorder<'a> {
+impl Recorder {
     /// Makes the run folder of `scenario` under `root`.
     pub(crate) fn begin(
         root: &Path,
         scenario: &Scenario,
         path: &Path,
         circumstances: &Circumstances,
-        all_rows: Option<&'a mut CsvFile>,
     ) -> Result<Self, FolderError> {
         let started = SystemTime::now();
-        let Circumstances { kernel, kernel_events, programs, sysctls, owner } = circumstances.clone();
+        let Circumstances { kernel, clock, machine, kernel_events, programs, sysctls, owner } = circumstances.clone();
         let folder =
             RunFolder::create(root, &scenario.name, started, &kernel.release, &scenario.swept, owner)?;
         let metadata = RunMetadata {
@@ -40,7 +40,8 @@ impl<'a> Recorder<'a> {
             ended: None,
             state: RunState::Running,
             kernel,
-            clock: Clock::Real,
+            clock,
+            machine,
             kernel_events,
             programs,
             sysctls,
@@ -54,7 +55,7 @@ impl<'a> Recorder<'a> {
             cells_ended: 0,
         };
         folder.write_metadata(&metadata)?;
-        Ok(Self { folder, all_rows, metadata, events: None })
+        Ok(Self { folder, metadata, events: BTreeMap::new() })
     }
 
     /// Where the run folder is.
@@ -64,24 +65,33 @@ impl<'a> Recorder<'a> {
 
     /// A cell begins: its events go to a file of their own.
     pub(crate) fn cell_started(&mut self, cell: &Cell) -> Result<(), FolderError> {
-        self.events = Some(self.folder.events(&cell.folder())?);
+        let name = cell.folder();
+        let file = self.folder.events(&name)?;
+        self.events.insert(name, file);
         Ok(())
     }
 
     /// Something happened in the cell.
-    pub(crate) fn recorded(&mut self, record: &Record) -> Result<(), FolderError> {
-        self.events.as_mut().map_or(Ok(()), |events| events.append(record))
+    pub(crate) fn recorded(&mut self, cell: &Cell, record: &Record) -> Result<(), FolderError> {
+        self.events.get_mut(&cell.folder()).map_or(Ok(()), |events| events.append(record))
     }
 
     /// The cell ended.
-    pub(crate) fn cell_ended(&mut self, rows: &Ends<Row>) -> Result<(), FolderError> {
-        let rows = [rows.client.clone(), rows.server.clone()];
-        self.folder.append(&rows)?;
-        if let Some(all_rows) = &mut self.all_rows {
-            all_rows.append(&rows)?;
-        }
+    pub(crate) fn cell_ended(&mut self, cell: &Cell, rows: &Ends<Row>) -> Result<(), FolderError> {
+        self.folder.append(&[rows.client.clone(), rows.server.clone()])?;
+        self.events.remove(&cell.folder());
         self.metadata.cells_ended += 1;
         Ok(())
+    }
+
+    /// The cells that have begun and not ended, by the names of their folders.
+    pub(crate) fn unfinished(&self) -> Vec<String> {
+        self.events.keys().cloned().collect()
+    }
+
+    /// Keeps a text beside the results.
+    pub(crate) fn attach(&self, name: &str, text: &str) -> Result<(), FolderError> {
+        self.folder.write(name, text)
     }
 
     /// The run ended, one way or another.

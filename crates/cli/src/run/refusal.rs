@@ -4,40 +4,83 @@ use keepalive_lab_endpoint::{SocketError, SocketOption};
 use keepalive_lab_experiment::breaker::FaultErrorKind;
 use keepalive_lab_experiment::cell_run::CellError;
 use keepalive_lab_experiment::world::{Subject, WorldError, WorldErrorKind};
-use keepalive_lab_netlab::{BuildError, EnterError, SysctlError, firewall::FirewallError};
+use keepalive_lab_netlab::{BuildError, EnterError, SysctlError, firewall::{FirewallError, RuleSyntaxError}};
 use keepalive_lab_scenario::cell::Cell;
-use keepalive_lab_scenario::{KeyPath, Place, Scenario};
+use keepalive_lab_scenario::{KeyPath, Scenario};
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 use crate::load;
 
-/// What was refused when a cell was tried before the start: nothing has run.
-pub(crate) fn of(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Complaint {
-    if let (Subject::Fault(index), WorldErrorKind::Syntax(error)) = (&error.subject, &error.source) {
-        return load::of_rule(scenario, cell, *index, error);
-    }
-    let (exit, message, help) = in_words(error);
-    let place = option_place(scenario, cell, error).or_else(|| place_of(scenario, cell, &error.subject));
-    let complaint = Complaint::new(exit, message).at(place).reason(error.source.to_string());
-    match help {
-        Some(help) => complaint.help(help),
-        None => complaint,
-    }
+/// What was refused, as a plain value: it can be told where the scenario's text is not at hand, as inside a guest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    exit: Exit,
+    message: String,
+    reason: String,
+    help: Option<String>,
+    asked_by: AskedBy,
 }
 
-/// Why a cell that had been tried could not be carried out all the same.
-pub(crate) fn of_cell(scenario: &Scenario, cell: &Cell, error: &CellError) -> Complaint {
-    let complaint = match error {
-        CellError::World(error) => of(scenario, cell, error),
-        CellError::Fault(error) => {
-            let place = place_of(scenario, cell, &Subject::Fault(error.index));
-            let message = format!("fault `{}` on the {} could not be carried out", error.fault, error.on);
-            Complaint::new(Exit::Failed, message).at(place).reason(error.source.to_string())
+/// What in the scenario asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum AskedBy {
+    /// The first of these keys that the cell has.
+    Keys(Vec<String>),
+    /// A part of the rule of this entry of the schedule.
+    Rule { index: usize, range: std::ops::Range<usize> },
+}
+
+impl Refusal {
+    /// What was refused when a cell was tried before the start: nothing has run.
+    pub(crate) fn of(error: &WorldError) -> Self {
+        if let (Subject::Fault(index), WorldErrorKind::Syntax(error)) = (&error.subject, &error.source) {
+            return Self {
+                exit: Exit::Usage,
+                message: error.message.clone(),
+                reason: String::new(),
+                help: error.help.clone(),
+                asked_by: AskedBy::Rule { index: *index, range: error.range.clone() },
+            };
         }
-    };
-    Complaint { exit: Exit::Failed, ..complaint }
+        let (exit, message, help) = in_words(error);
+        let mut keys: Vec<String> = option_key(error).into_iter().collect();
+        keys.extend(keys_of(&error.subject));
+        Self { exit, message, reason: error.source.to_string(), help, asked_by: AskedBy::Keys(keys) }
+    }
+
+    /// Why a cell that had been tried could not be carried out all the same.
+    pub(crate) fn of_cell(error: &CellError) -> Self {
+        let refusal = match error {
+            CellError::World(error) => Self::of(error),
+            CellError::Fault(error) => Self {
+                exit: Exit::Failed,
+                message: format!("fault `{}` on the {} could not be carried out", error.fault, error.on),
+                reason: error.source.to_string(),
+                help: None,
+                asked_by: AskedBy::Keys(keys_of(&Subject::Fault(error.index))),
+            },
+        };
+        Self { exit: Exit::Failed, ..refusal }
+    }
+
+    /// The same, shown at its place in the scenario.
+    pub(crate) fn complaint(&self, scenario: &Scenario, cell: &Cell) -> Complaint {
+        let (message, help) = (self.message.clone(), self.help.clone());
+        match &self.asked_by {
+            AskedBy::Rule { index, range } => {
+                let error = RuleSyntaxError { message, range: range.clone(), help };
+                Complaint { exit: self.exit, ..load::of_rule(scenario, cell, *index, &error) }
+            }
+            AskedBy::Keys(keys) => {
+                let mut paths = keys.iter().filter_map(|key| key.parse::<KeyPath>().ok());
+                let place = paths.find_map(|path| scenario.locate_in(cell, &path));
+                Complaint { help, ..Complaint::new(self.exit, message).at(place).reason(self.reason.clone()) }
+            }
+        }
+    }
 }
 
 /// What to do where there are too many namespaces already (`namespaces(7)`).
@@ -99,8 +142,8 @@ fn in_words(error: &WorldError) -> (Exit, String, Option<String>) {
     }
 }
 
-/// Where the scenario asks for a socket option that was refused.
-fn option_place(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Option<Place> {
+/// The key that asks for a socket option that was refused.
+fn option_key(error: &WorldError) -> Option<String> {
     let (Subject::Socket(end), WorldErrorKind::Socket(SocketError::OptionRefused { option, .. })) =
         (&error.subject, &error.source)
     else {
@@ -119,21 +162,19 @@ fn option_place(scenario: &Scenario, cell: &Cell, error: &WorldError) -> Option<
         SocketOption::ReceiveBuffer => "receive_buffer",
         SocketOption::RtoMax => "rto_max",
     };
-    scenario.locate_in(cell, &format!("{end}.{key}").parse().ok()?)
+    Some(format!("{end}.{key}"))
 }
 
-/// Where the scenario asks for it.
-fn place_of(scenario: &Scenario, cell: &Cell, subject: &Subject) -> Option<Place> {
-    let keys: Vec<String> = match subject {
+/// The keys that may have asked for it.
+fn keys_of(subject: &Subject) -> Vec<String> {
+    match subject {
         Subject::Network => vec!["network.ip".into()],
         Subject::Sysctl(on, name) => vec![format!("{on}.sysctl.{name}"), format!("sysctl.{name}")],
         Subject::Socket(end) => vec![end.to_string()],
         Subject::Fault(index) => {
             ["iptables", "ip6tables", "nft", "link"].map(|key| format!("fault.{index}.{key}")).into()
         }
-    };
-    let mut paths = keys.iter().filter_map(|key| key.parse::<KeyPath>().ok());
-    paths.find_map(|path| scenario.locate_in(cell, &path))
+    }
 }
 
 #[cfg(test)]
@@ -155,7 +196,7 @@ mod tests {
             errno: Errno::ENOPROTOOPT,
         };
         let error = WorldError { subject: Subject::Socket(End::Client), source: refused.into() };
-        let complaint = of(&scenario, &scenario.cells[0], &error);
+        let complaint = Refusal::of(&error).complaint(&scenario, &scenario.cells[0]);
         assert_eq!(complaint.exit, Exit::Lacking);
         let place = complaint.place.as_ref().expect("a place");
         assert_eq!(&text[place.range.clone()], "\"2s\"");

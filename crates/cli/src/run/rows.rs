@@ -8,8 +8,9 @@ use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::{End, Ends};
 
 /// The rows of one cell, the client's first.
-pub(crate) fn of_cell(cell: &Cell, outcome: &CellOutcome, kernel: &Kernel) -> Ends<Row> {
-    Ends::from_fn(|end| of_end(cell, end, outcome.ends.get(end), kernel))
+pub(crate) fn of_cell(cell: &Cell, outcome: &CellOutcome, kernel: &Kernel, clock: Clock) -> Ends<Row> {
+    let phase_s = outcome.phase.map(|offset| offset.as_secs_f64());
+    Ends::from_fn(|end| Row { phase_s, clock, ..of_end(cell, end, outcome.ends.get(end), kernel) })
 }
 
 fn of_end(cell: &Cell, endpoint: End, outcome: &EndOutcome, kernel: &Kernel) -> Row {
@@ -49,6 +50,7 @@ fn of_end(cell: &Cell, endpoint: End, outcome: &EndOutcome, kernel: &Kernel) -> 
         armed_timer: summary.armed_timer().map(|timer| timer.to_string()),
         keepalive_probes: outcome.keepalive_probes,
         retransmits: outcome.retransmits,
+        phase_s: None,
         parameters: cell.parameters.iter().map(parameter).collect(),
     }
 }

@@ -36,6 +36,7 @@ fn row(cell: &Cell, endpoint: End, errno: Option<&str>, seconds: f64) -> Row {
         armed_timer: Some("keepalive".into()),
         keepalive_probes: Some(1),
         retransmits: Some(0),
+        phase_s: None,
         parameters: Vec::new(),
     }
 }

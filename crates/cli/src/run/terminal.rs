@@ -1,15 +1,15 @@
 //! A run in words, for people: a line as each cell ends, a progress line while they wait, a table.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use keepalive_lab_results::metadata::RunState;
-use keepalive_lab_results::{Row, Unmet};
+use keepalive_lab_results::{Clock, Row, Unmet};
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::end::{End, Ends};
 
-use super::news::{News, Reporter, Tally};
+use super::news::{News, Reporter, Run, Tally};
 use super::progress::Progress;
 use super::story::{happened, name_of};
 use super::table::Digest;
@@ -21,91 +21,146 @@ use crate::span::{counted, measured, rough};
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Shows a run on a terminal, or as plain lines where there is none.
+/// Shows runs on a terminal, or as plain lines where there is none.
 pub(crate) struct Terminal {
     progress: Progress,
     /// Nothing but what went wrong.
     quiet: bool,
-    runs: usize,
-    begun: usize,
-    cells: usize,
-    digest: Digest,
+    /// Several kernels: each line names its own.
+    names_kernels: bool,
+    /// The runs that go on, by number.
+    runs: BTreeMap<usize, Shown>,
+    is_first: bool,
     output: Output,
 }
 
+/// What has been shown of one run.
+#[derive(Default)]
+struct Shown {
+    begun: usize,
+    digest: Digest,
+}
+
 impl Terminal {
-    /// For a person who wants to see it all, or (`quiet`) only what went wrong.
-    pub(crate) fn new(quiet: bool) -> Self {
+    /// For a person who wants to see it all, or (`quiet`) only what went wrong; on so many kernels.
+    pub(crate) fn new(quiet: bool, kernels: usize) -> Self {
         Self {
             progress: Progress::new(quiet),
             quiet,
-            runs: 0,
-            begun: 0,
-            cells: 0,
-            digest: Digest::default(),
+            names_kernels: kernels > 1,
+            runs: BTreeMap::new(),
+            is_first: true,
             output: Output::default(),
         }
     }
 
-    fn cell_ended(&mut self, cell: &Cell, rows: &Ends<Row>, unmet: &[(End, Unmet)], took: Duration) {
-        self.progress.cell_ended();
-        self.digest.add(cell, rows);
-        let line = cell_line(cell, rows, took);
-        if !unmet.is_empty() {
-            self.output.line(format_args!("{BAD}FAILED{BAD:#} {line}"));
-            for (end, unmet) in unmet {
-                self.output.line(format_args!("       {end}: {unmet}"));
-            }
-        } else if !self.quiet {
-            self.output.line(format_args!("{GOOD}ok{GOOD:#}     {line}"));
+    fn run_started(&mut self, run: &Run<'_>) {
+        self.runs.insert(run.number, Shown::default());
+        // Of several kernels the runs overlap: a heading would stand over the lines of others too.
+        if self.quiet || self.names_kernels {
+            return;
+        }
+        if !self.is_first {
+            self.line("");
+        }
+        self.is_first = false;
+        if let Some(title) = &run.scenario.title {
+            self.line(format_args!("{}: {title}", run.scenario.name));
         }
     }
 
-    fn cell_failed(&mut self, cell: &Cell, complaint: &Complaint) {
-        self.progress.cell_ended();
-        complain(format_args!("{BAD}BROKEN{BAD:#} {}", name_of(cell)));
-        complain(complaint.render());
+    fn cell_started(&mut self, run: &Run<'_>, cell: &Cell) {
+        let shown = self.runs.entry(run.number).or_default();
+        shown.begun += 1;
+        self.progress.cell_started(run, cell, shown.begun);
     }
 
-    fn run_ended(&mut self, folder: &Path, state: RunState, tally: Tally, took: Duration) {
-        self.progress.cell_ended();
-        let digest = std::mem::take(&mut self.digest);
+    fn cell_ended(
+        &mut self,
+        run: &Run<'_>,
+        cell: &Cell,
+        (rows, unmet): (&Ends<Row>, &[(End, Unmet)]),
+        took: Duration,
+    ) {
+        self.progress.cell_ended(run, cell);
+        self.runs.entry(run.number).or_default().digest.add(cell, rows);
+        let line = format!("{}{}", self.prefix(run), cell_line(cell, rows, took));
+        if !unmet.is_empty() {
+            self.line(format_args!("{BAD}FAILED{BAD:#} {line}"));
+            for (end, unmet) in unmet {
+                self.line(format_args!("       {end}: {unmet}"));
+            }
+        } else if !self.quiet {
+            self.line(format_args!("{GOOD}ok{GOOD:#}     {line}"));
+        }
+    }
+
+    fn cell_failed(&mut self, run: &Run<'_>, cell: &Cell, complaint: &Complaint) {
+        self.progress.cell_ended(run, cell);
+        let prefix = self.prefix(run);
+        self.progress.suspend(|| {
+            complain(format_args!("{BAD}BROKEN{BAD:#} {prefix}{}", name_of(cell)));
+            complain(complaint.render());
+        });
+    }
+
+    fn run_ended(&mut self, run: &Run<'_>, state: RunState, tally: Tally, took: Duration) {
+        self.progress.run_ended(run);
+        let shown = self.runs.remove(&run.number).unwrap_or_default();
         if self.quiet {
             return;
         }
-        if let Some(table) = digest.text() {
-            self.output.line(format_args!("\n{table}\n"));
+        if self.names_kernels {
+            self.line(format_args!("\n{} on {}:", run.scenario.name, run.kernel.release));
+        } else {
+            self.line("");
         }
-        self.output.line(format_args!("{} · {}/", summary(state, tally, took), folder.display()));
+        if let Some(table) = shown.digest.text() {
+            self.line(format_args!("{table}\n"));
+        }
+        let clock = match run.clock {
+            Clock::Real => "",
+            Clock::Virtual => ", in virtual time",
+        };
+        self.line(format_args!("{}{clock} · {}/", summary(state, tally, took), run.folder.display()));
+    }
+
+    /// The kernel's name, where there are several.
+    fn prefix(&self, run: &Run<'_>) -> String {
+        if self.names_kernels { format!("{}  ", run.kernel.release) } else { String::new() }
+    }
+
+    fn line(&mut self, text: impl std::fmt::Display) {
+        self.progress.suspend(|| self.output.line(text));
     }
 }
 
 impl Reporter for Terminal {
-    fn tell(&mut self, news: &News<'_>) {
+    fn tell(&mut self, run: &Run<'_>, news: &News<'_>) {
         match *news {
-            News::RunStarted { scenario, .. } => {
-                (self.begun, self.cells) = (0, scenario.cells.len());
-                self.runs += 1;
-                if self.runs > 1 && !self.quiet {
-                    self.output.line("");
-                }
-                if let (Some(title), false) = (&scenario.title, self.quiet) {
-                    self.output.line(format_args!("{}: {title}", scenario.name));
-                }
-            }
-            News::CellStarted { cell } => {
-                self.begun += 1;
-                self.progress.cell_started(cell, self.begun, self.cells);
-            }
-            News::Recorded { record, .. } => self.progress.recorded(record),
-            News::Waiting => self.progress.waiting(),
-            News::CellEnded { cell, rows, unmet, took } => self.cell_ended(cell, rows, unmet, took),
-            News::CellFailed { cell, complaint } => self.cell_failed(cell, complaint),
-            News::RunEnded { folder, state, tally, took, .. } => self.run_ended(folder, state, tally, took),
+            News::RunStarted => self.run_started(run),
+            News::CellStarted { cell } => self.cell_started(run, cell),
+            News::Recorded { cell, record } => self.progress.recorded(run, cell, record),
+            News::CellEnded { cell, rows, unmet, took } => self.cell_ended(run, cell, (rows, unmet), took),
+            News::CellFailed { cell, complaint } => self.cell_failed(run, cell, complaint),
+            News::RunEnded { state, tally, took } => self.run_ended(run, state, tally, took),
         }
     }
 
-    fn end(self: Box<Self>, exit: Exit) -> Exit {
+    fn waiting(&mut self) {
+        self.progress.waiting();
+    }
+
+    fn step(&mut self, text: &str) {
+        self.progress.step(text);
+    }
+
+    fn complain(&mut self, complaint: &Complaint) {
+        self.progress.suspend(|| complain(complaint.render()));
+    }
+
+    fn end(mut self: Box<Self>, exit: Exit) -> Exit {
+        self.progress.end();
         self.output.end(exit)
     }
 }
@@ -122,7 +177,7 @@ fn cell_line(cell: &Cell, rows: &Ends<Row>, took: Duration) -> String {
 /// `3 cells: 2 as expected, 1 not as expected in 13 min 6 s`
 fn summary(state: RunState, tally: Tally, took: Duration) -> String {
     let Tally { cells, met, unmet, failed } = tally;
-    let unfinished = cells - met - unmet - failed;
+    let unfinished = tally.missing();
     let what = if met == cells {
         format!("{} as expected", counted(cells, "cell"))
     } else {

@@ -1,0 +1,266 @@
+//! What each guest will be: its kernel, its machine and all that is packed for it. Nothing is started here.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use keepalive_lab_kernels::{Cache, Kernel, KernelError, KernelSpec, ModuleError, ModuleTree};
+use keepalive_lab_netlab::firewall::Program as FirewallProgram;
+use keepalive_lab_results::{Owner, metadata};
+use keepalive_lab_scenario::Scenario;
+use keepalive_lab_scenario::fault::Action;
+use keepalive_lab_vm::{
+    Accelerator, Channel, Guest, Initramfs, Machine, MachineClock, MachineError, Need, Program, qemu_version,
+};
+
+use super::job::Job;
+use super::modules::{CHANNEL, NETWORK, RULE_PARTS, RULES, candidates, has_rules};
+use crate::args::RunArgs;
+use crate::complaint::Complaint;
+use crate::exit::Exit;
+use crate::load;
+use crate::run::news::Reporter;
+use crate::run::ports_of;
+
+/// What a cell may take of the guest's memory, in MiB, at the most: two namespaces, two sockets and their tasks.
+const CELL_MIB: u32 = 1;
+
+/// What the guest's kernel and this program take of its memory, in MiB.
+const BASE_MIB: u32 = 128;
+
+/// The extensions of iptables' programs on Debian: they are loaded by name, so no loader lists them.
+const XTABLES: &str = "/usr/lib/x86_64-linux-gnu/xtables";
+
+/// One guest, ready to be started.
+pub(super) struct Plan {
+    /// Its kernel.
+    pub kernel: Kernel,
+    /// Its machine.
+    pub machine: Machine,
+    /// Versions of the firewall programs that are packed.
+    pub programs: BTreeMap<String, String>,
+    /// Whose the files of its results are.
+    pub owner: Owner,
+    initramfs: Initramfs,
+    qemu: String,
+}
+
+/// One plan for each kernel that is asked for, in that order.
+pub(super) fn all(
+    args: &RunArgs,
+    scenarios: &[(PathBuf, Scenario)],
+    programs: &BTreeMap<String, String>,
+    owner: Owner,
+    reporter: &mut dyn Reporter,
+) -> Result<Vec<Plan>, Complaint> {
+    let qemu = qemu_version().map_err(|error| of_machine(&error))?;
+    let clock = clock(args);
+    let cache = Cache::of_user().map_err(|error| of_kernel(&error))?;
+    let mut kernels = Vec::new();
+    for spec in specs(args, &cache)? {
+        let modules = args.vm.modules.as_deref().filter(|_| matches!(spec, KernelSpec::Path(_)));
+        let kernel = cache.obtain(&spec, modules, &mut |step| reporter.step(&step.to_string()));
+        kernels.push(kernel.map_err(|error| of_kernel(&error))?);
+    }
+    let init = Packed::read(&std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?)?;
+    let packed = firewall_programs(scenarios)?;
+    kernels
+        .into_iter()
+        .map(|kernel| {
+            let (initramfs, channel) = pack(&kernel, &init, &packed, scenarios, args, clock)?;
+            let image = kernel.image.clone();
+            let machine = Machine { kernel: image, memory_mib: args.vm.memory, clock, channel };
+            let (programs, qemu) = (programs.clone(), qemu.clone());
+            Ok(Plan { kernel, machine, programs, owner, initramfs, qemu })
+        })
+        .collect()
+}
+
+impl Plan {
+    /// Starts the guest on this clock; what it sends is held in an unnamed file in `folder`.
+    pub(super) fn start(&self, clock: MachineClock, folder: &Path) -> Result<Guest, Complaint> {
+        let keeper = std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?;
+        let machine = Machine { clock, ..self.machine.clone() };
+        machine.start(&self.initramfs, folder, &keeper).map_err(|error| of_machine(&error))
+    }
+
+    /// How it runs on this clock, in words.
+    pub(super) fn in_words(&self, clock: MachineClock) -> &'static str {
+        match clock {
+            MachineClock::Virtual => "in virtual time",
+            MachineClock::Real(Accelerator::Kvm) => "in real time, with KVM",
+            MachineClock::Real(Accelerator::Tcg) => "in real time, without KVM",
+        }
+    }
+
+    /// For `run.json`.
+    pub(super) fn metadata(&self, clock: MachineClock) -> metadata::Machine {
+        metadata::Machine {
+            asked: self.kernel.spec.clone(),
+            package: self.kernel.package.as_ref().map(|package| metadata::Package {
+                name: package.name.clone(),
+                version: package.version.clone(),
+                sha256: package.sha256.clone(),
+            }),
+            qemu: self.qemu.clone(),
+            accelerator: match clock {
+                MachineClock::Real(Accelerator::Kvm) => "kvm".into(),
+                MachineClock::Virtual | MachineClock::Real(Accelerator::Tcg) => "tcg".into(),
+            },
+            memory_mib: self.machine.memory_mib,
+        }
+    }
+}
+
+/// The kernels that are asked for; without any, the running kernel's own image, or where that is not at hand, the
+/// newest that apt sees.
+fn specs(args: &RunArgs, cache: &Cache) -> Result<Vec<KernelSpec>, Complaint> {
+    if !args.vm.kernel.is_empty() {
+        return Ok(args.vm.kernel.clone());
+    }
+    if cache.obtain(&KernelSpec::Host, None, &mut |_| {}).is_ok() {
+        return Ok(vec![KernelSpec::Host]);
+    }
+    let newest = cache.available(None).map_err(|error| of_kernel(&error))?.into_iter().next();
+    let spec = newest.and_then(|newest| format!("debian:{}", newest.release).parse().ok());
+    spec.map(|spec| vec![spec]).ok_or_else(|| {
+        Complaint::new(Exit::Lacking, "this machine has no kernel to run in a virtual machine")
+            .help("name one: --kernel debian:6.12@trixie, or --kernel PATH")
+    })
+}
+
+fn clock(args: &RunArgs) -> MachineClock {
+    if args.vm.virtual_time {
+        return MachineClock::Virtual;
+    }
+    let kvm = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
+    MachineClock::Real(if kvm.is_ok() { Accelerator::Kvm } else { Accelerator::Tcg })
+}
+
+/// A program with the path it has in the guest.
+struct Packed {
+    path: PathBuf,
+    program: Program,
+    is_iptables: bool,
+}
+
+impl Packed {
+    fn read(path: &Path) -> Result<Self, Complaint> {
+        let program = Program::read(path).map_err(|error| unpackable(&error.to_string()))?;
+        Ok(Self { path: path.to_owned(), program, is_iptables: false })
+    }
+}
+
+/// The programs that rules need, as this machine has them.
+fn firewall_programs(scenarios: &[(PathBuf, Scenario)]) -> Result<Vec<Packed>, Complaint> {
+    let mut packed = Vec::<Packed>::new();
+    for (program, complaint) in scenarios.iter().flat_map(|(_, scenario)| load::programs(scenario)) {
+        let path = program.find().map_err(|missing| complaint.reason(missing.to_string()))?;
+        if packed.iter().all(|other| other.path != path) {
+            packed.push(Packed { is_iptables: program != FirewallProgram::Nft, ..Packed::read(&path)? });
+        }
+    }
+    Ok(packed)
+}
+
+fn pack(
+    kernel: &Kernel,
+    init: &Packed,
+    programs: &[Packed],
+    scenarios: &[(PathBuf, Scenario)],
+    args: &RunArgs,
+    clock: MachineClock,
+) -> Result<(Initramfs, Channel), Complaint> {
+    let mut initramfs = Initramfs::new(&init.program).map_err(|error| unpackable(&error.to_string()))?;
+    for packed in programs {
+        let added = initramfs.add_program(&packed.path, &packed.program);
+        added.map_err(|error| unpackable(&error.to_string()))?;
+    }
+    if programs.iter().any(|packed| packed.is_iptables) {
+        for extension in std::fs::read_dir(XTABLES).into_iter().flatten().flatten() {
+            initramfs.add_copy(&extension.path()).map_err(|error| unpackable(&error.to_string()))?;
+        }
+    }
+    let channel = pack_modules(&mut initramfs, kernel, scenarios, !programs.is_empty())?;
+    let job = Job {
+        ports: ports_of(scenarios),
+        scenarios: scenarios.iter().map(|(_, scenario)| scenario.cells.clone()).collect(),
+        at_once: match clock {
+            MachineClock::Virtual => cells_at_once(args.vm.memory),
+            MachineClock::Real(_) => NonZeroUsize::MIN,
+        },
+    };
+    initramfs.add_job(serde_json::to_vec(&job).expect("plain values serialise"));
+    Ok((initramfs, channel))
+}
+
+/// How many cells a guest of this memory bears at once.
+fn cells_at_once(memory_mib: u32) -> NonZeroUsize {
+    let cells = memory_mib.saturating_sub(BASE_MIB) / CELL_MIB;
+    NonZeroUsize::new(usize::try_from(cells).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Packs the modules that the cells need, and tells the channel they allow. A kernel without a folder of modules
+/// is taken to have all of them built in.
+fn pack_modules(
+    initramfs: &mut Initramfs,
+    kernel: &Kernel,
+    scenarios: &[(PathBuf, Scenario)],
+    by_program: bool,
+) -> Result<Channel, Complaint> {
+    let Some(folder) = &kernel.modules else { return Ok(Channel::Serial) };
+    let tree = ModuleTree::open(folder).map_err(|error| of_modules(kernel, &error))?;
+    let mut names = vec![NETWORK.to_owned()];
+    if scenarios.iter().any(|(_, scenario)| has_rules(scenario)) {
+        names.push(RULES.into());
+        names.extend(RULE_PARTS.map(str::to_owned).into_iter().filter(|name| tree.has(name)));
+    }
+    if by_program {
+        names.extend(lines(scenarios).flat_map(candidates).filter(|name| tree.has(name)));
+    }
+    let has_channel = CHANNEL.iter().all(|name| tree.has(name));
+    if has_channel {
+        names.extend(CHANNEL.map(str::to_owned));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for module in tree.resolve(&names).map_err(|error| of_modules(kernel, &error))? {
+        let bytes = module.read().map_err(|error| of_modules(kernel, &error))?;
+        let need = if module.optional { Need::Optional } else { Need::Required };
+        initramfs.add_module(&module.name, need, bytes);
+    }
+    Ok(if has_channel { Channel::VirtioSerial } else { Channel::Serial })
+}
+
+/// The lines of all rules.
+fn lines(scenarios: &[(PathBuf, Scenario)]) -> impl Iterator<Item = &str> {
+    let cells = scenarios.iter().flat_map(|(_, scenario)| &scenario.cells);
+    cells.flat_map(|cell| &cell.experiment.faults).filter_map(|fault| match &fault.action {
+        Action::Rule { rule, .. } => Some(rule.line.as_str()),
+        _ => None,
+    })
+}
+
+fn of_machine(error: &MachineError) -> Complaint {
+    let complaint = Complaint::new(Exit::Lacking, "there is no virtual machine").reason(error.to_string());
+    match error {
+        MachineError::QemuMissing => complaint.help("apt-get install qemu-system-x86"),
+        MachineError::Io { .. } => complaint,
+    }
+}
+
+pub(crate) fn of_kernel(error: &KernelError) -> Complaint {
+    let complaint = Complaint::new(Exit::Lacking, error.to_string());
+    match error.help() {
+        Some(help) => complaint.help(help),
+        None => complaint,
+    }
+}
+
+fn of_modules(kernel: &Kernel, error: &ModuleError) -> Complaint {
+    let message = format!("kernel {} cannot run these scenarios", kernel.release);
+    Complaint::new(Exit::Lacking, message).reason(error.to_string())
+}
+
+fn unpackable(why: &str) -> Complaint {
+    Complaint::new(Exit::Lacking, "this program could not be packed for a guest").reason(why)
+}
