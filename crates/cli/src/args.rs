@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use keepalive_lab_kernels::KernelSpec;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use keepalive_lab_kernels::{DebianSpec, KernelSpec, SpecError};
 
 /// When the network dies silently: how many seconds pass until each end of a TCP connection knows,
 /// with which error, and which settings change that?
@@ -22,8 +22,8 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "\
 Exit codes:
   0    all as expected
-  1    an expectation of a scenario was not met
-  2    wrong arguments or a wrong scenario; nothing was started
+  1    an expectation of a scenario was not met, or `compare` found a change
+  2    wrong arguments, a wrong scenario, or files that cannot be compared; nothing was started
   3    this machine lacks something that is needed; nothing was started
   4    a cell could not be carried out, or its result could not be written
   130  interrupted; what ended before is kept
@@ -44,6 +44,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Tell what changed between results of several kernels, machines or clocks
+    Compare(CompareArgs),
+    /// List the kernels that `run --kernel` can take, and fetch them
+    Kernels(KernelsArgs),
     /// Tell what this machine can do, each power tried by using it
     Doctor(DoctorArgs),
 }
@@ -57,7 +61,8 @@ namespace, and those columns stay empty. Under sudo, what it writes belongs to t
 Examples:
   sudo keepalive-lab run scenarios/test1.toml
   keepalive-lab run scenarios/quick.toml --set client.keepalive.idle=5s --repeat 3
-  keepalive-lab run scenarios/*.toml --csv all.csv --quiet")]
+  keepalive-lab run scenarios/*.toml --csv all.csv --quiet
+  keepalive-lab run scenarios/test1.toml --virtual-time --kernel debian:6.1 --kernel debian:6.12")]
 pub(crate) struct RunArgs {
     /// Scenario files
     #[arg(required = true, value_name = "FILE")]
@@ -88,7 +93,7 @@ pub(crate) struct VmArgs {
     #[arg(long)]
     pub virtual_time: bool,
     /// Run in a virtual machine with this kernel: debian:VERSION[@SUITE], host, or the path of an image (repeatable)
-    #[arg(long, value_name = "SPEC")]
+    #[arg(long, value_name = "SPEC", value_parser = kernel_spec)]
     pub kernel: Vec<KernelSpec>,
     /// Folder of the modules for a kernel given by its path
     #[arg(long, value_name = "DIR", requires = "kernel")]
@@ -149,4 +154,90 @@ pub(crate) struct DoctorArgs {
     /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `compare`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The first kernel in the first file is the baseline; every other kernel, file or clock is compared with it. A difference
+that the kernels' timers explain by rounding, or that lies within the spread of repeats, is none; another errno always is.
+
+Exit codes: 0 no change, 1 a change (see --fail-on), 2 a file that cannot be compared.
+
+Examples:
+  keepalive-lab compare before/results.csv after/results.csv
+  keepalive-lab compare both-kernels.csv --markdown --fail-on errno")]
+pub(crate) struct CompareArgs {
+    /// Result CSVs, of any kernels, machines and clocks
+    #[arg(required = true, value_name = "CSV")]
+    pub files: Vec<PathBuf>,
+    /// List what is the same, too
+    #[arg(long)]
+    pub all: bool,
+    /// Print a table of GitHub's Markdown
+    #[arg(long, conflicts_with = "json")]
+    pub markdown: bool,
+    /// Print all of it as one JSON document
+    #[arg(long, conflicts_with = "all")]
+    pub json: bool,
+    /// Which change makes the exit code 1
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = FailOn::Change)]
+    pub fail_on: FailOn,
+}
+
+/// Which change makes the exit code 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Any
+    Change,
+    /// Another outcome or errno
+    Errno,
+    /// None
+    Never,
+}
+
+/// Arguments of `kernels`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = "\
+Kernels of Debian's come from the machine's own apt, signatures checked; nothing is installed. They are kept in
+$KEEPALIVE_LAB_CACHE, else $XDG_CACHE_HOME/keepalive-lab, else ~/.cache/keepalive-lab.
+
+Examples:
+  keepalive-lab kernels
+  keepalive-lab kernels --suite trixie-backports
+  keepalive-lab kernels fetch 6.1 6.12 7.3@trixie-backports")]
+pub(crate) struct KernelsArgs {
+    /// What else to do
+    #[command(subcommand)]
+    pub command: Option<KernelsCommand>,
+    /// Another suite of the mirrors that apt uses, such as trixie-backports
+    #[arg(long, value_name = "SUITE")]
+    pub suite: Option<String>,
+    /// All kernels, and not only the newest of each series
+    #[arg(long)]
+    pub all: bool,
+    /// Print the list as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `kernels` does besides listing.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KernelsCommand {
+    /// Fetch the newest kernels that match, or check those that are kept
+    Fetch {
+        /// The beginning of a version, such as 6.12 or 7.3@trixie-backports
+        #[arg(required = true, value_name = "VERSION[@SUITE]", value_parser = debian_spec)]
+        specs: Vec<DebianSpec>,
+    },
+}
+
+fn kernel_spec(text: &str) -> Result<KernelSpec, String> {
+    text.parse().map_err(|error: SpecError| format!("{error}: {}", error.help()))
+}
+
+/// With or without the `debian:` that stands before it elsewhere.
+fn debian_spec(text: &str) -> Result<DebianSpec, String> {
+    let text = text.strip_prefix("debian:").unwrap_or(text);
+    text.parse().map_err(|error: SpecError| format!("{error}: {}", error.help()))
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Exit {
     /// 0: all as expected.
     Success,
-    /// 1: an expectation of a scenario was not met.
+    /// 1: an expectation of a scenario was not met, or a comparison found a change.
     Unmet,
-    /// 2: wrong arguments or a wrong scenario; nothing was started.
+    /// 2: wrong arguments, a wrong scenario, or files that cannot be compared; nothing was started.
     Usage,
     /// 3: this machine lacks something that is needed; nothing was started.
     Lacking,

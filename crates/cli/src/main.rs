@@ -5,11 +5,13 @@
 
 mod args;
 mod check;
+mod compare;
 mod complaint;
 mod doctor;
 mod exit;
 mod expected;
 mod kernel;
+mod kernels;
 mod load;
 mod output;
 mod plan;
@@ -32,6 +34,8 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(args),
         Command::Check(args) => check::check(args),
         Command::Schema => check::schema(),
+        Command::Compare(args) => compare::compare(args),
+        Command::Kernels(args) => kernels::kernels(args),
         Command::Doctor(args) => doctor::doctor(args),
     };
     exit.into()

@@ -62,7 +62,7 @@ impl<W: Write> Reporter for Json<W> {
                 cell,
                 json!({ "event": "cell_failed", "message": complaint.message, "reason": complaint.reason }),
             ),
-            News::RunEnded { state, tally, took } => json!({
+            News::RunEnded { state, tally, took, lived } => json!({
                 "event": "run_ended",
                 "folder": run.folder,
                 "state": state,
@@ -71,6 +71,7 @@ impl<W: Write> Reporter for Json<W> {
                 "cells_unmet": tally.unmet,
                 "cells_failed": tally.failed,
                 "took_s": took.as_secs_f64(),
+                "lived_s": lived.as_secs_f64(),
             }),
         };
         self.write(with_run(run, line));

@@ -71,6 +71,8 @@ pub(crate) enum News<'a> {
         tally: Tally,
         /// How long it took, on the user's own clock.
         took: Duration,
+        /// From the first cell's beginning to the last one's end, on the clock of the run.
+        lived: Duration,
     },
 }
 
@@ -88,6 +90,14 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Adds those of another run.
+    pub(crate) const fn add(&mut self, other: Self) {
+        self.cells += other.cells;
+        self.met += other.met;
+        self.unmet += other.unmet;
+        self.failed += other.failed;
+    }
+
     /// Those of which nothing is known: interrupted, or lost.
     pub(crate) const fn missing(self) -> usize {
         self.cells - self.met - self.unmet - self.failed

@@ -1,8 +1,9 @@
 //! One scenario on one kernel while it runs: what happens is written down first, then shown.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use keepalive_lab_clock::Monotonic;
 use keepalive_lab_experiment::outcome::CellOutcome;
 use keepalive_lab_experiment::record::Record;
 use keepalive_lab_results::metadata::RunState;
@@ -25,6 +26,8 @@ pub(crate) struct Session<'a> {
     recorder: Recorder,
     tally: Tally,
     began: Instant,
+    /// From the first cell's beginning to the last one's end, as far as they have ended.
+    lived: Option<(Monotonic, Monotonic)>,
 }
 
 /// Where the run folders go and who is told.
@@ -47,7 +50,7 @@ impl<'a> Session<'a> {
         let recorder = Recorder::begin(audience.root, scenario, path, circumstances)?;
         let tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
         let circumstances = circumstances.clone();
-        let session = Self { number, scenario, circumstances, recorder, tally, began: Instant::now() };
+        let session = Self { number, scenario, circumstances, recorder, tally, began: Instant::now(), lived: None };
         session.tell(audience, &News::RunStarted);
         Ok(session)
     }
@@ -93,6 +96,8 @@ impl<'a> Session<'a> {
         self.tally.met += usize::from(missed.is_empty());
         self.tally.unmet += usize::from(!missed.is_empty());
         let took = outcome.stopped - outcome.started;
+        let (first, last) = self.lived.unwrap_or((outcome.started, outcome.stopped));
+        self.lived = Some((first.min(outcome.started), last.max(outcome.stopped)));
         self.tell(audience, &News::CellEnded { cell, rows: &rows, unmet: &missed, took });
         Ok(rows)
     }
@@ -132,7 +137,8 @@ impl<'a> Session<'a> {
         let (state, exit) = ending(self.tally, is_interrupted);
         self.recorder.end(state)?;
         let (tally, took) = (self.tally, self.began.elapsed());
-        self.tell(audience, &News::RunEnded { state, tally, took });
+        let lived = self.lived.map_or(Duration::ZERO, |(first, last)| last - first);
+        self.tell(audience, &News::RunEnded { state, tally, took, lived });
         Ok(exit)
     }
 

@@ -1,7 +1,7 @@
 //! A run in words, for people: a line as each cell ends, a progress line while they wait, a table.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use keepalive_lab_results::metadata::RunState;
@@ -31,6 +31,8 @@ pub(crate) struct Terminal {
     /// The runs that go on, by number.
     runs: BTreeMap<usize, Shown>,
     is_first: bool,
+    all: Tally,
+    began: Instant,
     output: Output,
 }
 
@@ -50,6 +52,8 @@ impl Terminal {
             names_kernels: kernels > 1,
             runs: BTreeMap::new(),
             is_first: true,
+            all: Tally::default(),
+            began: Instant::now(),
             output: Output::default(),
         }
     }
@@ -104,25 +108,27 @@ impl Terminal {
         });
     }
 
-    fn run_ended(&mut self, run: &Run<'_>, state: RunState, tally: Tally, took: Duration) {
+    fn run_ended(&mut self, run: &Run<'_>, (state, tally): (RunState, Tally), took: Took) {
         self.progress.run_ended(run);
         let shown = self.runs.remove(&run.number).unwrap_or_default();
-        if self.quiet {
+        self.all.add(tally);
+        if self.quiet || self.names_kernels {
+            // Of several kernels the lines of the cells tell it all; a table each would bury them.
             return;
         }
-        if self.names_kernels {
-            self.line(format_args!("\n{} on {}:", run.scenario.name, run.kernel.release));
-        } else {
-            self.line("");
-        }
         if let Some(table) = shown.digest.text() {
-            self.line(format_args!("{table}\n"));
+            self.line(format_args!("\n{table}\n"));
         }
-        let clock = match run.clock {
-            Clock::Real => "",
-            Clock::Virtual => ", in virtual time",
-        };
-        self.line(format_args!("{}{clock} · {}/", summary(state, tally, took), run.folder.display()));
+        self.line(format_args!("{} · {}/", summary(state, tally, &took), run.folder.display()));
+    }
+
+    /// One line for all runs, where they had none of their own.
+    fn sum_up(&mut self) {
+        if self.names_kernels && !self.quiet && self.all.cells > 0 {
+            let took = Took { real: self.began.elapsed(), simulated: None };
+            let state = if self.all.missing() > 0 { RunState::Failed } else { RunState::Complete };
+            self.line(format_args!("\n{}", summary(state, self.all, &took)));
+        }
     }
 
     /// The kernel's name, where there are several.
@@ -143,7 +149,10 @@ impl Reporter for Terminal {
             News::Recorded { cell, record } => self.progress.recorded(run, cell, record),
             News::CellEnded { cell, rows, unmet, took } => self.cell_ended(run, cell, (rows, unmet), took),
             News::CellFailed { cell, complaint } => self.cell_failed(run, cell, complaint),
-            News::RunEnded { state, tally, took } => self.run_ended(run, state, tally, took),
+            News::RunEnded { state, tally, took, lived } => {
+                let simulated = (run.clock == Clock::Virtual).then_some(lived);
+                self.run_ended(run, (state, tally), Took { real: took, simulated });
+            }
         }
     }
 
@@ -161,6 +170,7 @@ impl Reporter for Terminal {
 
     fn end(mut self: Box<Self>, exit: Exit) -> Exit {
         self.progress.end();
+        self.sum_up();
         self.output.end(exit)
     }
 }
@@ -174,8 +184,28 @@ fn cell_line(cell: &Cell, rows: &Ends<Row>, took: Duration) -> String {
     format!("{}  {} · {}  ({})", name_of(cell), end(&rows.client), end(&rows.server), rough(took))
 }
 
+/// How long something took.
+struct Took {
+    /// On the user's clock.
+    real: Duration,
+    /// On the clock of the run, where that is another.
+    simulated: Option<Duration>,
+}
+
+impl std::fmt::Display for Took {
+    /// `13 min 6 s`, or `1.32 s for 13 min 24 s of virtual time`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.simulated {
+            Some(simulated) => {
+                write!(f, "{} for {} of virtual time", measured(self.real.as_secs_f64()), rough(simulated))
+            }
+            None => f.write_str(&rough(self.real)),
+        }
+    }
+}
+
 /// `3 cells: 2 as expected, 1 not as expected in 13 min 6 s`
-fn summary(state: RunState, tally: Tally, took: Duration) -> String {
+fn summary(state: RunState, tally: Tally, took: &Took) -> String {
     let Tally { cells, met, unmet, failed } = tally;
     let unfinished = tally.missing();
     let what = if met == cells {
@@ -192,8 +222,8 @@ fn summary(state: RunState, tally: Tally, took: Duration) -> String {
         format!("{}: {}", counted(cells, "cell"), parts.join(", "))
     };
     match state {
-        RunState::Interrupted => format!("{what}; interrupted after {}", rough(took)),
-        _ => format!("{what} in {}", rough(took)),
+        RunState::Interrupted => format!("{what}; interrupted after {took}"),
+        _ => format!("{what} in {took}"),
     }
 }
 
@@ -202,7 +232,14 @@ mod tests {
     use super::*;
 
     fn words(state: RunState, cells: usize, met: usize, unmet: usize, failed: usize) -> String {
-        summary(state, Tally { cells, met, unmet, failed }, Duration::from_secs(786))
+        let took = Took { real: Duration::from_secs(786), simulated: None };
+        summary(state, Tally { cells, met, unmet, failed }, &took)
+    }
+
+    #[test]
+    fn virtual_time_is_told_beside_the_time_that_it_took() {
+        let took = Took { real: Duration::from_millis(1320), simulated: Some(Duration::from_secs(804)) };
+        assert_eq!(took.to_string(), "1.32 s for 13 min 24 s of virtual time");
     }
 
     #[test]

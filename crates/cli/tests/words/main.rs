@@ -3,6 +3,7 @@
 
 mod asking;
 mod check;
+mod compare;
 mod plan;
 mod reader;
 mod reference;

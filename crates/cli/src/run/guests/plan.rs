@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use keepalive_lab_kernels::{Cache, Kernel, KernelError, KernelSpec, ModuleError, ModuleTree};
+use keepalive_lab_kernels::{Cache, Kernel, KernelSpec, ModuleError, ModuleTree};
 use keepalive_lab_netlab::firewall::Program as FirewallProgram;
 use keepalive_lab_results::{Owner, metadata};
 use keepalive_lab_scenario::Scenario;
@@ -18,7 +18,7 @@ use super::modules::{CHANNEL, NETWORK, RULE_PARTS, RULES, candidates, has_rules}
 use crate::args::RunArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::load;
+use crate::{kernels, load};
 use crate::run::news::Reporter;
 use crate::run::ports_of;
 
@@ -55,16 +55,16 @@ pub(super) fn all(
 ) -> Result<Vec<Plan>, Complaint> {
     let qemu = qemu_version().map_err(|error| of_machine(&error))?;
     let clock = clock(args);
-    let cache = Cache::of_user().map_err(|error| of_kernel(&error))?;
-    let mut kernels = Vec::new();
+    let cache = Cache::of_user().map_err(|error| kernels::of(&error))?;
+    let mut found = Vec::new();
     for spec in specs(args, &cache)? {
         let modules = args.vm.modules.as_deref().filter(|_| matches!(spec, KernelSpec::Path(_)));
         let kernel = cache.obtain(&spec, modules, &mut |step| reporter.step(&step.to_string()));
-        kernels.push(kernel.map_err(|error| of_kernel(&error))?);
+        found.push(kernel.map_err(|error| kernels::of(&error))?);
     }
     let init = Packed::read(&std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?)?;
     let packed = firewall_programs(scenarios)?;
-    kernels
+    found
         .into_iter()
         .map(|kernel| {
             let (initramfs, channel) = pack(&kernel, &init, &packed, scenarios, args, clock)?;
@@ -121,7 +121,7 @@ fn specs(args: &RunArgs, cache: &Cache) -> Result<Vec<KernelSpec>, Complaint> {
     if cache.obtain(&KernelSpec::Host, None, &mut |_| {}).is_ok() {
         return Ok(vec![KernelSpec::Host]);
     }
-    let newest = cache.available(None).map_err(|error| of_kernel(&error))?.into_iter().next();
+    let newest = cache.available(None).map_err(|error| kernels::of(&error))?.into_iter().next();
     let spec = newest.and_then(|newest| format!("debian:{}", newest.release).parse().ok());
     spec.map(|spec| vec![spec]).ok_or_else(|| {
         Complaint::new(Exit::Lacking, "this machine has no kernel to run in a virtual machine")
@@ -245,14 +245,6 @@ fn of_machine(error: &MachineError) -> Complaint {
     match error {
         MachineError::QemuMissing => complaint.help("apt-get install qemu-system-x86"),
         MachineError::Io { .. } => complaint,
-    }
-}
-
-pub(crate) fn of_kernel(error: &KernelError) -> Complaint {
-    let complaint = Complaint::new(Exit::Lacking, error.to_string());
-    match error.help() {
-        Some(help) => complaint.help(help),
-        None => complaint,
     }
 }
 
