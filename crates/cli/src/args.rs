@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use keepalive_lab_kernels::{DebianSpec, KernelSpec, SpecError};
@@ -101,6 +102,9 @@ pub(crate) struct VmArgs {
     /// Memory of a virtual machine, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(96..))]
     pub memory: u32,
+    /// Give a virtual machine up that shows no sign of life for this long
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = humantime::parse_duration)]
+    pub patience: Duration,
 }
 
 impl VmArgs {

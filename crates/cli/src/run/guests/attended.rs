@@ -17,10 +17,7 @@ use crate::exit::Exit;
 use crate::run::circumstances::{Circumstances, Ground};
 use crate::run::session::{Audience, Session};
 use crate::run::unwritten;
-
-/// How long a guest may give no sign of life. One comes every two seconds of its time, which take some ten of ours
-/// where it is busy in virtual time on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::span::rough;
 
 /// How long a guest may take to its first word where `/dev/kvm` opens but may not work.
 const PATIENCE_WITH_KVM: Duration = Duration::from_secs(15);
@@ -102,11 +99,12 @@ impl<'a> Attended<'a> {
                     }
                 }
                 Next::Nothing => {
-                    let patience = if self.may_lack_kvm() { PATIENCE_WITH_KVM } else { PATIENCE };
+                    let all = self.plan.patience;
+                    let patience = if self.may_lack_kvm() { PATIENCE_WITH_KVM.min(all) } else { all };
                     if self.last_sign.elapsed() > patience {
                         self.kill();
                         if !self.try_without_kvm(audience)? {
-                            let why = format!("it gave no sign of life for {} s", patience.as_secs());
+                            let why = format!("it gave no sign of life for {}", rough(patience));
                             self.died(why, audience)?;
                             return self.over(all_rows, audience).map(Attention::Over);
                         }

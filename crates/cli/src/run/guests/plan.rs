@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use keepalive_lab_kernels::{Cache, Kernel, KernelSpec, ModuleError, ModuleTree};
 use keepalive_lab_netlab::firewall::Program as FirewallProgram;
@@ -37,6 +38,9 @@ pub(super) struct Plan {
     pub kernel: Kernel,
     /// Its machine.
     pub machine: Machine,
+    /// How long it may show no sign of life: one comes every two seconds of its time, which take some ten of ours
+    /// where it is busy in virtual time on a loaded machine.
+    pub patience: Duration,
     /// Versions of the firewall programs that are packed.
     pub programs: BTreeMap<String, String>,
     /// Whose the files of its results are.
@@ -71,7 +75,8 @@ pub(super) fn all(
             let image = kernel.image.clone();
             let machine = Machine { kernel: image, memory_mib: args.vm.memory, clock, channel };
             let (programs, qemu) = (programs.clone(), qemu.clone());
-            Ok(Plan { kernel, machine, programs, owner, initramfs, qemu })
+            let patience = args.vm.patience;
+            Ok(Plan { kernel, machine, patience, programs, owner, initramfs, qemu })
         })
         .collect()
 }
