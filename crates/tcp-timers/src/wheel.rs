@@ -176,8 +176,8 @@ mod tests {
         ) {
             let timer = Duration::from_millis(millis);
             let delta = jiffies(hz, timer);
-            let late = (expiry(now, delta) - (now + delta)) as f64 / f64::from(hz);
-            prop_assert!(late <= granularity(hz, timer).as_secs_f64() + 1e-9);
+            let late = u128::from(expiry(now, delta) - (now + delta)) * NANOS_A_SECOND / u128::from(hz);
+            prop_assert!(late <= granularity(hz, timer).as_nanos());
         }
 
         #[test]

@@ -62,6 +62,13 @@ impl Refusal {
                 help: None,
                 asked_by: AskedBy::Keys(keys_of(&Subject::Fault(error.index))),
             },
+            CellError::Thread(error) => Self {
+                exit: Exit::Failed,
+                message: "could not start a thread for this cell".into(),
+                reason: error.to_string(),
+                help: None,
+                asked_by: AskedBy::Keys(Vec::new()),
+            },
         };
         Self { exit: Exit::Failed, ..refusal }
     }

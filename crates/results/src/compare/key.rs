@@ -34,6 +34,12 @@ impl EndKey {
     }
 }
 
+impl std::fmt::Display for EndKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.cell(), self.endpoint)
+    }
+}
+
 impl Serialize for EndKey {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let parameters: std::collections::BTreeMap<_, _> = self.parameters.iter().cloned().collect();

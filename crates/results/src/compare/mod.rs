@@ -81,9 +81,9 @@ pub enum CompareError {
         /// The other side's name.
         other: String,
         /// The first end of the baseline.
-        baseline_has: EndKey,
+        baseline_has: String,
         /// The first end of the other side.
-        other_has: EndKey,
+        other_has: String,
     },
 }
 
@@ -123,8 +123,8 @@ fn against(baseline: &Side, side: Side) -> Result<Against, CompareError> {
         (Some(baseline_has), Some(other_has)) if ends.is_empty() => Err(CompareError::NothingInCommon {
             baseline: baseline.label.clone(),
             other: side.label,
-            baseline_has: baseline_has.clone(),
-            other_has: other_has.clone(),
+            baseline_has: baseline_has.to_string(),
+            other_has: other_has.to_string(),
         }),
         _ => Ok(Against { side, ends, only_in_baseline, only_in_other }),
     }

@@ -20,7 +20,7 @@ pub const ASSUMED_HZ: u32 = 100;
 
 /// `TCP_RTO_MAX`, the longest retransmission and persist timer (`include/net/tcp.h`; also the most that
 /// `TCP_RTO_MAX_MS` takes).
-const RTO_MAX: Duration = Duration::from_secs(120);
+const RTO_MAX: Duration = Duration::from_mins(2);
 
 /// `TCP_RTO_MIN` (`include/net/tcp.h`): the first retransmission timer where the round trip is short.
 const RTO_MIN: Duration = Duration::from_millis(200);
@@ -108,8 +108,8 @@ pub(super) fn is_keepalive_death(record: &Record) -> bool {
 
 /// The timers that an error stood on, one after another.
 enum Chain {
-    /// Idle, then so many intervals.
-    Keepalive { idle: Duration, interval: Duration, intervals: u32 },
+    /// Idle, then so many intervals (a whole number).
+    Keepalive { idle: Duration, interval: Duration, intervals: f64 },
     /// Doublings from `first` to [`RTO_MAX`] until `time`. `follows_round_trip`: whether the first one does.
     Backoff { first: Duration, time: Duration, follows_round_trip: bool },
     /// Not known; it took this long.
@@ -130,9 +130,9 @@ impl Chain {
                     // tcp_keepalive_timer(): the first tick of idle + k * interval, k >= 1, past the user timeout.
                     Some(timeout) => {
                         let after = (timeout - f64::from(idle)) / f64::from(interval.max(1));
-                        after.ceil().clamp(1.0, f64::from(u32::MAX)) as u32
+                        after.ceil().max(1.0)
                     }
-                    None => count,
+                    None => f64::from(count),
                 };
                 let seconds = |seconds: u32| Duration::from_secs(seconds.into());
                 Self::Keepalive { idle: seconds(idle), interval: seconds(interval), intervals }
@@ -162,7 +162,7 @@ impl Chain {
     fn rounding(&self, record: &Record) -> f64 {
         match self {
             Self::Keepalive { idle, interval, intervals } => {
-                granularity(record, *idle) + f64::from(*intervals) * granularity(record, *interval)
+                granularity(record, *idle) + intervals * granularity(record, *interval)
             }
             Self::Backoff { .. } => {
                 let late: f64 = self.ladder().iter().map(|step| granularity(record, *step)).sum();

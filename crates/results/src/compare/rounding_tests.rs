@@ -1,4 +1,5 @@
 use keepalive_lab_scenario::expect::Outcome;
+use proptest::prelude::*;
 
 use super::super::tests::death;
 use super::*;
@@ -117,4 +118,48 @@ fn figures_out_of_all_bounds_do_no_harm() {
         }
     }
     assert_eq!(death("keepalive", 1.0).outcome, Outcome::Error);
+}
+
+/// Seconds that a chain of timers takes by the wheel's arithmetic, armed `start` ticks and a part of one after a tick.
+fn chain_s(hz: u32, start: u64, part: f64, timers: impl Iterator<Item = u64>) -> f64 {
+    let fired = timers.fold(start, wheel::expiry);
+    let ticks = u32::try_from(fired - start).expect("a few hours");
+    (f64::from(ticks) - part) / f64::from(hz)
+}
+
+const RATES: [u32; 4] = [100, 250, 300, 1000];
+
+proptest! {
+    #[test]
+    fn no_phase_and_no_tick_rate_moves_keepalive_beyond_the_bounds(
+        (idle, interval, count) in (1..8000_u32, 1..200_u32, 1..12_u32),
+        sides in prop::array::uniform2((prop::sample::select(&RATES[..]), 0..1_u64 << 20, 0.0..1.0)),
+    ) {
+        let [a, b] = sides.map(|(hz, start, part)| {
+            let ticks = |seconds: u32| u64::from(seconds) * u64::from(hz);
+            let timers = std::iter::once(ticks(idle)).chain((0..count).map(|_| ticks(interval)));
+            let mut record = keepalive(hz, idle, interval, count);
+            record.time_to_error_s = Some(chain_s(hz, start, part, timers));
+            record
+        });
+        let apart = (a.time_to_error_s.unwrap() - b.time_to_error_s.unwrap()).abs();
+        let bounds = bounds(&[&a], &[&b]);
+        prop_assert!(apart <= bounds.limit_s - SCHEDULING_S + 1e-9, "{apart} {bounds:?}");
+    }
+
+    #[test]
+    fn no_phase_and_no_tick_rate_moves_retransmissions_beyond_the_bounds(
+        (retransmissions, round_trip_ms) in (1..16_usize, 0..100_u32),
+        sides in prop::array::uniform2((prop::sample::select(&RATES[..]), 0..1_u64 << 20, 0.0..1.0)),
+    ) {
+        let [a, b] = sides.map(|(hz, start, part)| {
+            let first = u64::from((200 + round_trip_ms) * hz).div_ceil(1000);
+            let timers = std::iter::successors(Some(first), |ticks| Some((ticks * 2).min(u64::from(hz) * 120)));
+            let seconds = chain_s(hz, start, part, timers.take(retransmissions + 1));
+            Record { hz: Some(hz), ..death("retransmission", seconds) }
+        });
+        let apart = (a.time_to_error_s.unwrap() - b.time_to_error_s.unwrap()).abs();
+        let bounds = bounds(&[&a], &[&b]);
+        prop_assert!(apart <= bounds.limit_s - SCHEDULING_S + 1e-9, "{apart} {bounds:?}");
+    }
 }

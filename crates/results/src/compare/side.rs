@@ -100,7 +100,7 @@ fn ends(records: &[&Record]) -> Vec<(EndKey, Samples)> {
 /// The shortest names that tell the sides apart: kernel, else file, else both, then the clock too. Where one file is
 /// given twice, the second is numbered.
 fn labels(sides: &[Side]) -> Vec<String> {
-    let files = short_paths(sides.iter().map(|side| side.file.as_path()).collect());
+    let files = short_paths(&sides.iter().map(|side| side.file.as_path()).collect::<Vec<_>>());
     let name = |parts: fn(&Side, &str) -> String| {
         sides.iter().zip(&files).map(|(side, file)| parts(side, file)).collect::<Vec<_>>()
     };
@@ -132,7 +132,7 @@ fn labels(sides: &[Side]) -> Vec<String> {
 }
 
 /// The last components of each path, as few as tell different paths apart; a file name that all share is left out.
-fn short_paths(paths: Vec<&Path>) -> Vec<String> {
+fn short_paths(paths: &[&Path]) -> Vec<String> {
     let parts: Vec<Vec<String>> = paths
         .iter()
         .map(|path| path.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect())

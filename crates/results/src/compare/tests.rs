@@ -47,7 +47,7 @@ fn with(record: &Record, change: impl FnOnce(&mut Record)) -> Record {
 }
 
 fn names(keys: &[EndKey]) -> Vec<String> {
-    keys.iter().map(|key| format!("{} {}", key.cell(), key.endpoint)).collect()
+    keys.iter().map(EndKey::to_string).collect()
 }
 
 #[test]

@@ -91,11 +91,12 @@ pub(super) fn seconds(
         let rates: Vec<String> = rates.iter().map(u32::to_string).collect();
         format!("tick rates differ (HZ {}): rounding alone moves it by up to {limit}", rates.join(", "))
     } else {
-        format!("rounding by the kernel's timers moves it by up to {limit}")
+        format!("rounding moves it by up to {limit}")
     };
     let samples = sample_counts(was.seconds.len(), is.seconds.len());
     let would_do = format!("{ENOUGH} on each side would do");
     match finding {
+        Finding::WithinRounding if is_nothing(compared) => moved,
         Finding::WithinRounding | Finding::MediansWithinRounding | Finding::BeyondRounding => {
             format!("{moved}; {rounding}")
         }
@@ -121,12 +122,11 @@ pub(super) fn seconds(
         }
         Finding::InDoubt => {
             let doubt = match bounds.doubt {
-                Some(Doubt::FirstTimeout) => {
-                    "a first retransmission timeout one tick longer would explain up to "
-                }
-                _ => "no timer of this end set the time, and traffic has a rhythm of up to ",
+                Some(Doubt::FirstTimeout) => "a first retransmission timeout one tick longer",
+                _ => "the rhythm of the traffic (no timer of this end set the time)",
             };
-            format!("{moved}; {rounding}, {doubt}{}; {samples}, {would_do}", figure(bounds.doubt_s))
+            let more = figure(bounds.doubt_s);
+            format!("{moved}; {rounding}, and {doubt} by up to {more} more; {samples}, {would_do}")
         }
         Finding::TooFew => format!("{moved}; {rounding}; {samples} lie too far apart to tell, {would_do}"),
     }
@@ -136,15 +136,20 @@ fn moved(compared: &Seconds, is_median: bool) -> String {
     let how = match compared.measure {
         Measure::Told => "",
         Measure::Kernel => " by the kernel's own time",
-        Measure::Silent => " after the last data",
+        Measure::Silent => " counted from the last data",
     };
     let distance = compared.shift_s.abs();
     let moved = match compared.shift_s {
-        _ if distance < 0.000_5 => "no difference".to_owned(),
+        _ if is_nothing(compared) => "the same time".to_owned(),
         shift if shift < 0.0 => format!("{} earlier", figure(distance)),
         _ => format!("{} later", figure(distance)),
     };
     format!("{moved}{how}{}", if is_median { " at the median" } else { "" })
+}
+
+/// Whether it is less than what is shown.
+fn is_nothing(compared: &Seconds) -> bool {
+    compared.shift_s.abs() < 0.000_5
 }
 
 /// Seconds: below 1 s to the millisecond, below 10 s to the hundredth.

@@ -90,9 +90,13 @@ fn text(bytes: &[u8]) -> At<&str> {
     }
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
-        let line_ends = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-        (Some(line_ends as u64 + 1), Flaw::NotUtf8)
+        let line_ends = line_ends(&bytes[..error.valid_up_to()]);
+        (Some(line_ends + 1), Flaw::NotUtf8)
     })
+}
+
+fn line_ends(bytes: &[u8]) -> u64 {
+    bytes.split(|&byte| byte == b'\n').skip(1).count() as u64
 }
 
 /// Lines counted on the way. (The CSV reader's own count is one short after CRLF, and it does not say whether
@@ -109,7 +113,7 @@ impl Lines<'_> {
         let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
         let blank = self.text[byte..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let passed = &self.text[self.at..byte + blank];
-        self.line += passed.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        self.line += line_ends(passed);
         self.at = byte + blank;
         self.line
     }
@@ -125,9 +129,9 @@ struct Header {
 impl Header {
     fn of(names: &csv::StringRecord) -> Result<Self, Flaw> {
         let mut header = Self { places: HashMap::new(), swept: Vec::new(), unknown: Vec::new() };
-        let mut named = std::collections::HashSet::new();
+        let mut seen = std::collections::HashSet::new();
         for (place, name) in names.iter().map(str::trim).enumerate() {
-            if !named.insert(name) {
+            if !seen.insert(name) {
                 return Err(Flaw::ColumnTwice(name.to_owned()));
             }
             if let Some(column) = known(name) {
