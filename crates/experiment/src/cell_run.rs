@@ -41,6 +41,9 @@ pub enum CellError {
     /// A fault could not be brought into force, or not be undone.
     #[error(transparent)]
     Fault(#[from] FaultError),
+    /// Its thread, or the event loop of that, could not be had.
+    #[error("could not start a thread for a cell: {0}")]
+    Thread(#[from] std::io::Error),
 }
 
 /// A cell whose world stands: nothing of it has happened yet, and it can begin at any moment.
@@ -114,7 +117,7 @@ impl Prepared<'_> {
         }
 
         let (stop, signal) = stop_signal();
-        let mut ends = RunningEnds::start(listener, connector, server, signal);
+        let mut ends = RunningEnds::start(&life.experiment.programs, listener, connector, server, signal);
         let because = life.live(&mut ends, &mut faults, &mut kernel_events).await?;
         let stopped = Monotonic::now();
 

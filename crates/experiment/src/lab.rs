@@ -2,25 +2,23 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use keepalive_lab_clock::Monotonic;
 use keepalive_lab_evidence::WatchError;
 use keepalive_lab_scenario::cell::Cell;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::capacity::{Capacity, raise_descriptor_limit};
-use crate::cell_run::{CellError, prepare};
+use crate::cell_run::CellError;
 use crate::interrupt::Interrupt;
 use crate::outcome::CellOutcome;
-use crate::phase::Start;
 use crate::record::Record;
 use crate::rehearsal::rehearse;
 use crate::tools::{LabError, Tools};
+use crate::wave::{Waves, block_on};
 use crate::world::WorldError;
 
 /// Runs cells, one run after another.
@@ -67,7 +65,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Run {
     events: Receiver<Event>,
-    dropped: Option<oneshot::Sender<()>>,
+    /// Lets the cells know that somebody takes their events.
+    wanting: Option<watch::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -118,33 +117,26 @@ impl Lab {
         Capacity::now().at_once(cells)
     }
 
-    /// Starts to run the cells on a thread of its own: whoever takes the events may be slow without
-    /// holding up the ends.
+    /// Starts to run the cells on other threads: whoever takes the events may be slow without holding up
+    /// the ends.
     ///
     /// They run in waves of at most `at_once`, and at most [`most_at_once`](Self::most_at_once), in their
     /// order: the worlds of a wave are all built before its first cell begins, and taken down after its
     /// last has ended, because building and taking down hold the kernel's RTNL lock and so delay the link
     /// changes of others (taking down for up to 0.1 s). A cell's sockets go when it ends.
     ///
-    /// The events of cells that run at once come mixed. What cells share is the CPU, the thread that
+    /// Each cell lives on a thread of its own, and their events come mixed. What cells share is the CPU, the thread that
     /// strikes faults (a rule that its program deletes holds it for some 10 ms) and the kernel's tables;
     /// their networks are apart.
     pub fn run(&self, cells: Vec<Cell>, at_once: NonZeroUsize) -> Result<Run, LabError> {
         let at_once = at_once.min(Self::most_at_once(&cells));
         let (sender, events) = mpsc::channel();
-        let (dropped, gone) = oneshot::channel();
+        let (wanting, wanted) = watch::channel(());
         let (tools, interrupt) = (Arc::clone(&self.tools), self.interrupt_handle());
-        let thread = std::thread::Builder::new().name("cells".into()).spawn(move || {
-            block_on(async {
-                tokio::select! {
-                    biased;
-                    () = interrupt.raised() => {}
-                    _ = gone => {}
-                    () = run_all(&tools, &cells, at_once, &sender) => {}
-                }
-            });
-        })?;
-        Ok(Run { events, dropped: Some(dropped), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("cells".into())
+            .spawn(move || Waves::new(&tools, sender, interrupt, wanted).run(&cells, at_once))?;
+        Ok(Run { events, wanting: Some(wanting), thread: Some(thread) })
     }
 }
 
@@ -161,54 +153,9 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        self.dropped.take();
+        self.wanting.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
-}
-
-async fn run_all(tools: &Tools, cells: &[Cell], at_once: NonZeroUsize, events: &Sender<Event>) {
-    let numbered: Vec<(usize, &Cell)> = cells.iter().enumerate().collect();
-    for wave in numbered.chunks(at_once.get()) {
-        run_wave(tools, wave, events).await;
-    }
-}
-
-/// Runs these cells at once.
-async fn run_wave(tools: &Tools, cells: &[(usize, &Cell)], events: &Sender<Event>) {
-    // Whoever takes the events is gone only when the run was dropped, and that ends this too.
-    let send = |event| drop(events.send(event));
-    let tell = |cell| move |record| send(Event::Recorded { cell, record });
-    let mut prepared = Vec::with_capacity(cells.len());
-    for &(number, cell) in cells {
-        send(Event::Started { cell: number, at: Monotonic::now() });
-        match prepare(tools, number, cell, &tell(number)).await {
-            Ok(ready) => prepared.push((number, cell, ready)),
-            Err(error) => send(Event::Failed { cell: number, error }),
-        }
-    }
-    let networks: Vec<_> = prepared.iter().map(|(.., ready)| ready.network()).collect();
-    let wheel = if cells.iter().any(|(_, cell)| cell.phase.is_some()) { tools.wheel() } else { None };
-    let built = Monotonic::now();
-    let mut living: FuturesUnordered<_> = prepared
-        .into_iter()
-        .map(|(number, cell, ready)| async move {
-            let start = wheel.and_then(|wheel| Start::of(cell, wheel, built));
-            match ready.live(tools, start, &tell(number)).await {
-                Ok(outcome) => send(Event::Ended { cell: number, outcome: Box::new(outcome) }),
-                Err(error) => send(Event::Failed { cell: number, error }),
-            }
-        })
-        .collect();
-    while living.next().await.is_some() {}
-    drop(networks);
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("epoll and eventfd are on every Linux")
-        .block_on(future)
 }

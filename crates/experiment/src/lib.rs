@@ -1,9 +1,9 @@
 //! One cell's life: build its network, connect its ends, break it on schedule, watch, undo.
 //!
 //! [`lab::Lab`] runs [`Cell`](keepalive_lab_scenario::cell::Cell)s and tells what happens as
-//! [`lab::Event`]s; whoever takes them prints, stores or forwards them. Three kinds of thread share the
-//! work, so that none waits for another: one builds networks ([`worker`]), one strikes at absolute
-//! moments ([`timer_thread`]), one drives all ends ([`lab::Lab::run`]).
+//! [`lab::Event`]s; whoever takes them prints, stores or forwards them. Several threads share the work,
+//! so that none waits for another: one builds networks ([`worker`]), one strikes at absolute moments
+//! ([`timer_thread`]), and one for each cell drives its ends ([`wave`]).
 
 pub mod breaker;
 pub mod capacity;
@@ -20,5 +20,6 @@ pub mod schedule;
 pub mod stop;
 pub mod timer_thread;
 pub mod tools;
+pub mod wave;
 pub mod worker;
 pub mod world;

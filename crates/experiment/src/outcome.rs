@@ -20,8 +20,8 @@ pub struct CellOutcome {
     pub stopped: Monotonic,
     /// Why it stopped.
     pub because: StopReason,
-    /// How far into a step of the kernel's timer wheel it began; `None` where no phase was asked for. See
-    /// [`crate::phase`].
+    /// How far into a step of the kernel's timer wheel it was to begin, and did but for what the machine's
+    /// load made it late; `None` where no phase was asked for. See [`crate::phase`].
     pub phase: Option<Duration>,
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use keepalive_lab_clock::ticks_per_second;
+use keepalive_lab_endpoint::EndpointEventKind;
 use keepalive_lab_experiment::lab::{Event, Next};
 use keepalive_lab_experiment::outcome::{CellOutcome, EndOutcome};
 use keepalive_lab_experiment::record::{LabEvent, Record};
@@ -16,6 +17,7 @@ use crate::{Needs, PORT, Test, cells, open_lab, outcomes, run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("twenty_cells_at_once_each_come_to_what_they_come_to_alone", Needs::Nothing, twenty_at_once),
+    ("cells_at_once_take_as_much_into_their_send_buffers_as_one_alone", Needs::Nothing, send_buffers),
     ("all_worlds_of_a_wave_stand_before_its_first_cell_begins", Needs::Nothing, waves_in_order),
     ("a_cell_that_cannot_be_built_fails_and_the_others_go_on", Needs::Nothing, one_fails),
     ("an_interrupt_ends_all_cells_that_run", Needs::Nothing, interrupted),
@@ -83,6 +85,28 @@ fn twenty_at_once() {
     }
     // The longest lives 3.5 s; one after another they would take a minute.
     assert!(took < Duration::from_millis(5500), "{took:?}");
+}
+
+/// The kernel lays what a thread writes into pages of that thread (`sk_page_frag()` in `include/net/sock.h`):
+/// small writes to one socket lie side by side and become one segment, those to several by turns do not,
+/// and fill the buffers with fragments.
+fn send_buffers() {
+    let text = format!(
+        "[server]\nsend = {{ every = \"1ms\", bytes = 13 }}\n\
+         [[fault]]\nat = \"50ms\"\non = \"server\"\niptables = \"-A OUTPUT -p tcp --sport {PORT} -j DROP\"\n\
+         [stop]\nwhen = \"limit\"\nlimit = \"3s\"\n"
+    );
+    let cell = cells(&text, &Options::default()).remove(0);
+    let lab = open_lab();
+    let full = |cells: usize| {
+        let events = run(&lab, vec![cell.clone(); cells], cells);
+        let is_full = |event: &&Event| {
+            matches!(event, Event::Recorded { record: Record::Application(event), .. }
+                if matches!(event.what, EndpointEventKind::BufferFull { .. }))
+        };
+        events.iter().filter(is_full).count()
+    };
+    assert_eq!((full(1), full(4)), (0, 0), "buffers that were full");
 }
 
 fn waves_in_order() {
