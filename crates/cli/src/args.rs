@@ -202,14 +202,17 @@ pub(crate) enum FailOn {
 
 /// Arguments of `kernels`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Kernels of Debian's come from the machine's own apt, signatures checked; nothing is installed. They are kept in
 $KEEPALIVE_LAB_CACHE, else $XDG_CACHE_HOME/keepalive-lab, else ~/.cache/keepalive-lab.
 
 Examples:
   keepalive-lab kernels
   keepalive-lab kernels --suite trixie-backports
-  keepalive-lab kernels fetch 6.1 6.12 7.3@trixie-backports")]
+  keepalive-lab kernels fetch 6.1 6.12 7.3@trixie-backports"
+)]
 pub(crate) struct KernelsArgs {
     /// What else to do
     #[command(subcommand)]

@@ -33,7 +33,12 @@ fn fetch(specs: &[DebianSpec]) -> Result<Exit, KernelError> {
     for spec in specs {
         let kernel = cache.fetch(spec, &mut |step: &Step| complain(step))?;
         let origin = kernel.package.map(|package| format!(" ({} of {})", package.version, package.suite));
-        exit = exit.max(print(format_args!("{}: {}{}", kernel.spec, kernel.release, origin.unwrap_or_default())));
+        exit = exit.max(print(format_args!(
+            "{}: {}{}",
+            kernel.spec,
+            kernel.release,
+            origin.unwrap_or_default()
+        )));
     }
     Ok(exit)
 }
@@ -62,7 +67,10 @@ fn list(args: &KernelsArgs) -> Result<Exit, KernelError> {
         Ok(kernels) if args.all => format!("\n{place}:\n{}\n", available_table(kernels.iter(), suite)),
         Ok(kernels) => {
             let newest = newest_of_each_series(kernels);
-            format!("\n{place} (the newest of each series; --all for all):\n{}\n", available_table(newest, suite))
+            format!(
+                "\n{place} (the newest of each series; --all for all):\n{}\n",
+                available_table(newest, suite)
+            )
         }
         Err(error) => format!("\nwhat can be fetched is not known: {error}\n"),
     };

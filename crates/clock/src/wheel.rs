@@ -127,23 +127,22 @@ impl Reading {
     }
 
     fn parse(text: &str, until: u64) -> Option<Self> {
-        let mut reading = Self { from: 0, until, next_tick: None, jiffies: 0 };
         let mut lines = text.lines();
-        reading.from = lines
+        let from = lines
             .by_ref()
             .find_map(|line| line.strip_prefix("now at ")?.strip_suffix(" nsecs")?.parse().ok())?;
-        while let Some(line) = lines.next() {
-            // `tick_sched_timer` until Linux 6.8.
+        let (mut next_tick, mut jiffies) = (None, None);
+        while let (Some(line), true) = (lines.next(), next_tick.is_none() || jiffies.is_none()) {
+            // `tick_sched_timer` until Linux 6.8. A processor that sleeps may have none.
             if line.contains("tick_nohz_handler") || line.contains("tick_sched_timer") {
                 let expires = lines.next().and_then(|line| line.trim().strip_prefix("# expires at "));
                 let expires = expires.and_then(|rest| rest.split('-').next()?.parse().ok());
-                reading.next_tick = reading.next_tick.or(expires);
-            } else if let Some(jiffies) = line.strip_prefix("jiffies: ") {
-                reading.jiffies = jiffies.parse().ok()?;
-                return Some(reading);
+                next_tick = next_tick.or(expires);
+            } else if let Some(count) = line.strip_prefix("jiffies: ") {
+                jiffies = jiffies.or_else(|| count.parse().ok());
             }
         }
-        None
+        Some(Self { from, until, next_tick, jiffies: jiffies? })
     }
 
     fn wheel(&self, tick: u64) -> Wheel {
@@ -219,6 +218,10 @@ jiffies: 4297634660
         assert_eq!(reading, expected);
         let older = LIST.replace("tick_nohz_handler", "tick_sched_timer");
         assert_eq!(Reading::parse(&older, expected.until), Some(expected));
+        // The first processor sleeps without a tick; the second has one.
+        let asleep = LIST.replacen("tick_nohz_handler", "hrtimer_wakeup", 1);
+        let expected = Reading { next_tick: Some(10_969_704_000_000), ..expected };
+        assert_eq!(Reading::parse(&asleep, expected.until), Some(expected));
     }
 
     #[test]

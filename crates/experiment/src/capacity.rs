@@ -95,9 +95,9 @@ mod tests {
     fn the_scarcest_of_what_cells_need_decides() {
         let plain = cells("[stop]\nlimit = \"1s\"\n");
         assert_eq!(at_once(1_000_000, 512, &plain), 170, "the neighbour table");
-        assert_eq!(at_once(1024, 512, &plain), 60, "the descriptors");
+        assert_eq!(at_once(1024, 512, &plain), 43, "the descriptors");
         let rule = "[[fault]]\nat = \"1s\"\non = \"server\"\niptables = \"-A OUTPUT -j DROP\"\n";
-        assert_eq!(at_once(1024, 512, &cells(&format!("{rule}{rule}"))), 40, "rules may need a program");
+        assert_eq!(at_once(1024, 512, &cells(&format!("{rule}{rule}"))), 32, "rules may need a program");
     }
 
     #[test]

@@ -41,9 +41,6 @@ pub enum CellError {
     /// A fault could not be brought into force, or not be undone.
     #[error(transparent)]
     Fault(#[from] FaultError),
-    /// Its thread, or the event loop of that, could not be had.
-    #[error("could not start a thread for a cell: {0}")]
-    Thread(#[from] std::io::Error),
 }
 
 /// A cell whose world stands: nothing of it has happened yet, and it can begin at any moment.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use keepalive_lab_clock::Monotonic;
 use keepalive_lab_evidence::WatchError;
 use keepalive_lab_scenario::cell::Cell;
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 use crate::capacity::{Capacity, raise_descriptor_limit};
 use crate::cell_run::CellError;
@@ -18,7 +18,7 @@ use crate::outcome::CellOutcome;
 use crate::record::Record;
 use crate::rehearsal::rehearse;
 use crate::tools::{LabError, Tools};
-use crate::wave::{Waves, block_on};
+use crate::wave::{block_on, run_all};
 use crate::world::WorldError;
 
 /// Runs cells, one run after another.
@@ -65,8 +65,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Run {
     events: Receiver<Event>,
-    /// Lets the cells know that somebody takes their events.
-    wanting: Option<watch::Sender<()>>,
+    dropped: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -117,7 +116,7 @@ impl Lab {
         Capacity::now().at_once(cells)
     }
 
-    /// Starts to run the cells on other threads: whoever takes the events may be slow without holding up
+    /// Starts to run the cells on a thread of its own: whoever takes the events may be slow without holding up
     /// the ends.
     ///
     /// They run in waves of at most `at_once`, and at most [`most_at_once`](Self::most_at_once), in their
@@ -125,18 +124,25 @@ impl Lab {
     /// last has ended, because building and taking down hold the kernel's RTNL lock and so delay the link
     /// changes of others (taking down for up to 0.1 s). A cell's sockets go when it ends.
     ///
-    /// Each cell lives on a thread of its own, and their events come mixed. What cells share is the CPU, the thread that
-    /// strikes faults (a rule that its program deletes holds it for some 10 ms) and the kernel's tables;
-    /// their networks are apart.
+    /// The events of cells that run at once come mixed. What cells share is the CPU, the thread that drives
+    /// the ends that write once at most (the others have their own), the one that strikes faults (a rule that
+    /// its program deletes holds it for some 10 ms) and the kernel's tables; their networks are apart.
     pub fn run(&self, cells: Vec<Cell>, at_once: NonZeroUsize) -> Result<Run, LabError> {
         let at_once = at_once.min(Self::most_at_once(&cells));
         let (sender, events) = mpsc::channel();
-        let (wanting, wanted) = watch::channel(());
+        let (dropped, gone) = oneshot::channel();
         let (tools, interrupt) = (Arc::clone(&self.tools), self.interrupt_handle());
-        let thread = std::thread::Builder::new()
-            .name("cells".into())
-            .spawn(move || Waves::new(&tools, sender, interrupt, wanted).run(&cells, at_once))?;
-        Ok(Run { events, wanting: Some(wanting), thread: Some(thread) })
+        let thread = std::thread::Builder::new().name("cells".into()).spawn(move || {
+            block_on(async {
+                tokio::select! {
+                    biased;
+                    () = interrupt.raised() => {}
+                    _ = gone => {}
+                    () = run_all(&tools, &cells, at_once, &sender) => {}
+                }
+            });
+        })?;
+        Ok(Run { events, dropped: Some(dropped), thread: Some(thread) })
     }
 }
 
@@ -153,7 +159,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        self.wanting.take();
+        self.dropped.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

@@ -59,7 +59,7 @@ pub enum KernelError {
         said: String,
     },
     /// No package matches.
-    #[error("no cloud kernel matches {}; {}", spec.prefix, seen(series, spec.suite.as_deref()))]
+    #[error("no cloud kernel matches {}; {}", spec.prefix, seen(series, spec.suite.as_deref(), lacks.as_deref()))]
     NoMatch {
         /// What was looked for.
         spec: DebianSpec,
@@ -67,6 +67,8 @@ pub enum KernelError {
         series: Vec<String>,
         /// Where a kernel that matches is known to be.
         elsewhere: Vec<DebianSpec>,
+        /// A package that a kernel that matches needs, and the mirror no longer has.
+        lacks: Option<String>,
     },
     /// What was fetched is not what apt's lists promised.
     #[error("the package {package} is not as promised: {why}")]
@@ -114,12 +116,15 @@ fn of_suite(suite: Option<&str>) -> String {
     suite.map_or_else(|| "Debian".into(), |suite| format!("the suite `{suite}`"))
 }
 
-fn seen(series: &[String], suite: Option<&str>) -> String {
+fn seen(series: &[String], suite: Option<&str>, lacks: Option<&str>) -> String {
     let place = suite.map_or_else(|| "apt here".into(), |suite| format!("the suite `{suite}`"));
-    if series.is_empty() {
-        format!("{place} has none at all")
-    } else {
-        format!("{place} has {}", series.join(", "))
+    let has = match series {
+        [] => format!("{place} has none at all"),
+        series => format!("{place} has {}", series.join(", ")),
+    };
+    match lacks {
+        Some(package) => format!("{has} (and of one that matches no longer the package {package})"),
+        None => has,
     }
 }
 
@@ -142,7 +147,11 @@ impl KernelError {
                 "apt-get install debian-archive-keyring (a newer one, where it is already installed)".into()
             }
             Self::NoMatch { spec, elsewhere, .. } if elsewhere.is_empty() => {
-                let example = DebianSpec { suite: Some("trixie-backports".into()), ..spec.clone() };
+                let other = match spec.suite.as_deref() {
+                    Some("trixie-backports") => "sid",
+                    _ => "trixie-backports",
+                };
+                let example = DebianSpec { suite: Some(other.into()), ..spec.clone() };
                 format!("another suite may have it: `debian:{example}`, for instance")
             }
             Self::NoMatch { elsewhere, .. } => {
@@ -170,5 +179,50 @@ impl KernelError {
     /// For `map_err`: `doing` failed on `path`.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File { doing, path: path.to_owned(), source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_says_what_to_do_where_something_can_be_done() {
+        let spec = |text: &str| text.parse::<DebianSpec>().unwrap();
+        let no_match =
+            |text, series: &[&str], elsewhere: &[&str], lacks: Option<&str>| KernelError::NoMatch {
+                spec: spec(text),
+                series: series.iter().map(|&text| text.into()).collect(),
+                elsewhere: elsewhere.iter().map(|text| spec(text)).collect(),
+                lacks: lacks.map(str::to_owned),
+            };
+        let host =
+            |kind| KernelError::HostImage { path: "/boot/vmlinuz-6.1".into(), source: io::Error::from(kind) };
+        let errors = [
+            KernelError::Architecture("aarch64"),
+            KernelError::NoCache,
+            KernelError::ProgramMissing { program: "apt-get" },
+            KernelError::Program { program: "apt-get download".into(), said: "Failed to fetch".into() },
+            KernelError::NoMirror,
+            no_match("6.13", &["6.12", "6.1"], &[], None),
+            no_match("6.13@trixie-backports", &["7.3", "6.18"], &[], None),
+            no_match("7.3", &["6.12", "6.1"], &["7.3@sid", "7.3@trixie-backports"], None),
+            no_match("7.0@sid", &[], &[], Some("linux-modules-7.0.4+deb13-cloud-amd64")),
+            KernelError::Package {
+                package: "linux-image-6.1".into(),
+                why: "it holds no vmlinuz of 6.1".into(),
+            },
+            host(io::ErrorKind::NotFound),
+            host(io::ErrorKind::PermissionDenied),
+            KernelError::NotAKernel("/bin/ls".into()),
+            KernelError::NoModules { folder: "/m".into(), release: "6.1.0".into() },
+            KernelError::OtherModules {
+                folder: "/m".into(),
+                theirs: "6.12.1".into(),
+                release: "6.1.0".into(),
+            },
+        ];
+        let told = errors.map(|error| format!("{error}\n  = {}", error.help().unwrap_or_default()));
+        insta::assert_snapshot!(told.join("\n"));
     }
 }

@@ -11,6 +11,7 @@ mod checksum;
 mod codec;
 mod error;
 mod image;
+mod lists;
 mod local;
 mod modules;
 mod obtain;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::apt::{Apt, AvailableKernel, PrivateState};
+use crate::apt::{Apt, AvailableKernel, Listing};
 use crate::cache::{Cache, CachedKernel, Entry, Lock, PackageOrigin, Soundness, fetch};
 use crate::error::KernelError;
+use crate::lists::{Age, Lists};
 use crate::local;
 use crate::spec::{DebianSpec, KernelSpec};
 use crate::step::Step;
-use crate::version::{VersionPrefix, compare_versions, series};
+use crate::version::{compare_versions, series};
 
 /// A kernel ready to boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +24,6 @@ pub struct Kernel {
     pub modules: Option<PathBuf>,
     /// Where it came from, if from a package.
     pub package: Option<PackageOrigin>,
-}
-
-/// Whose lists are asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lists {
-    /// As they are; fetched only where there are none, or private ones are older than a day.
-    AsTheyAre,
-    /// Fetched anew, into a private state.
-    Anew,
 }
 
 impl Cache {
@@ -60,11 +52,11 @@ impl Cache {
         }
     }
 
-    /// Fetches the newest kernel that matches: asks the mirrors anew, and looks at the checksums of
-    /// what is kept.
+    /// Fetches the newest kernel that matches: the lists of a suite are fetched anew (those of the
+    /// machine's own are its owner's to update), and the checksums of what is kept are looked at.
     pub fn fetch(&self, spec: &DebianSpec, tell: &mut dyn FnMut(&Step)) -> Result<Kernel, KernelError> {
         require_x86_64()?;
-        let entry = self.newest(spec, Lists::Anew, Soundness::Full, tell)?;
+        let entry = self.newest(spec, Age::Anew, Soundness::Full, tell)?;
         let folder = entry.modules();
         Ok(kernel(&entry, KernelSpec::Debian(spec.clone()).to_string(), folder))
     }
@@ -81,16 +73,18 @@ impl Cache {
     /// there or older than a day.
     pub fn available(&self, suite: Option<&str>) -> Result<Vec<AvailableKernel>, KernelError> {
         require_x86_64()?;
-        Ok(self.lists(suite, Lists::AsTheyAre, &mut |_| ())?.1)
+        Ok(self.lists(suite, Age::Day, &mut |_| ())?.listing.kernels)
     }
 
+    /// The newest kernel that matches, or where that cannot be had, the newest kept one.
     fn debian(&self, spec: &DebianSpec, tell: &mut dyn FnMut(&Step)) -> Result<Entry, KernelError> {
-        match self.newest(spec, Lists::AsTheyAre, Soundness::Quick, tell) {
+        match self.newest(spec, Age::Day, Soundness::Quick, tell) {
             Ok(entry) => Ok(entry),
-            Err(error) => match self.kept(spec)? {
+            Err(error) => match self.kept(spec, &error)? {
                 Some(entry) => {
                     let package = &entry.record.package;
-                    let kernel = format!("{} ({} of {})", entry.record.release, package.version, package.suite);
+                    let kernel =
+                        format!("{} ({} of {})", entry.record.release, package.version, package.suite);
                     tell(&Step::Kept { kernel, why: error.to_string() });
                     Ok(entry)
                 }
@@ -103,21 +97,20 @@ impl Cache {
     fn newest(
         &self,
         spec: &DebianSpec,
-        lists: Lists,
+        age: Age,
         soundness: Soundness,
         tell: &mut dyn FnMut(&Step),
     ) -> Result<Entry, KernelError> {
-        let suite = spec.suite.as_deref();
-        let (apt, kernels) = self.lists(suite, lists, tell)?;
-        let wanted = self.choose(&kernels, spec)?;
+        let Lists { apt, listing, are_of_machine } = self.lists(spec.suite.as_deref(), age, tell)?;
+        let wanted = self.choose(&listing, spec)?;
         if let Ok(entry) = self.sound(wanted, soundness) {
             return Ok(entry);
         }
-        match self.fetch_from(&apt, wanted, soundness, tell) {
+        match self.fetch_from(&apt, wanted, spec, soundness, tell) {
             // Old lists promise packages that the mirrors have dropped.
-            Err(KernelError::Program { .. }) if suite.is_none() && lists == Lists::AsTheyAre => {
-                let (apt, kernels) = self.lists(suite, Lists::Anew, tell)?;
-                self.fetch_from(&apt, self.choose(&kernels, spec)?, soundness, tell)
+            Err(KernelError::Program { .. }) if are_of_machine => {
+                let Lists { apt, listing, .. } = self.newer_lists(tell)?;
+                self.fetch_from(&apt, self.choose(&listing, spec)?, spec, soundness, tell)
             }
             result => result,
         }
@@ -127,6 +120,7 @@ impl Cache {
         &self,
         apt: &Apt,
         wanted: &AvailableKernel,
+        spec: &DebianSpec,
         soundness: Soundness,
         tell: &mut dyn FnMut(&Step),
     ) -> Result<Entry, KernelError> {
@@ -138,7 +132,7 @@ impl Cache {
                 if let Some(why) = damage {
                     tell(&Step::Damaged { release: wanted.release.clone(), why });
                 }
-                fetch(self, &lock, apt, wanted, tell)
+                fetch(self, &lock, apt, wanted, spec.suite.as_deref(), tell)
             }
         }
     }
@@ -152,12 +146,21 @@ impl Cache {
         }
     }
 
-    /// The newest kept kernel that matches and is sound.
-    fn kept(&self, spec: &DebianSpec) -> Result<Option<Entry>, KernelError> {
+    /// The newest kept kernel that matches and is sound, and may stand in after this error.
+    fn kept(&self, spec: &DebianSpec, error: &KernelError) -> Result<Option<Entry>, KernelError> {
+        let suite = spec.suite.as_ref();
         let mut entries = Entry::all(self)?;
         entries.retain(|Entry { record, .. }| {
-            let is_of_suite = spec.suite.as_ref().is_none_or(|suite| *suite == record.package.suite);
-            is_of_suite && matches(&spec.prefix, &record.release, &record.package.version)
+            let may_stand_in = match (suite, error) {
+                // Where apt's lists are there but lack it, it may be an old one that they once had; one
+                // that another suite had would be there or not by chance.
+                (None, KernelError::NoMatch { .. }) => record.asked_suite.is_none(),
+                (None, _) => true,
+                (Some(suite), _) => {
+                    record.package.suite == *suite || record.asked_suite.as_ref() == Some(suite)
+                }
+            };
+            may_stand_in && spec.prefix.names(&record.release, &record.package.version)
         });
         entries.sort_by(|a, b| compare_versions(&b.record.package.version, &a.record.package.version));
         Ok(entries.into_iter().find(|entry| entry.damage(Soundness::Quick).is_none()))
@@ -165,82 +168,21 @@ impl Cache {
 
     fn choose<'a>(
         &self,
-        kernels: &'a [AvailableKernel],
+        listing: &'a Listing,
         spec: &DebianSpec,
     ) -> Result<&'a AvailableKernel, KernelError> {
-        let newest = |kernels: &'a [AvailableKernel]| {
-            kernels.iter().find(|kernel| matches(&spec.prefix, &kernel.release, &kernel.version))
-        };
-        newest(kernels).ok_or_else(|| {
+        let Listing { kernels, incomplete } = listing;
+        kernels.iter().find(|kernel| spec.prefix.names(&kernel.release, &kernel.version)).ok_or_else(|| {
             let mut numbers: Vec<_> = kernels.iter().map(|kernel| series(&kernel.version)).collect();
             numbers.dedup();
-            KernelError::NoMatch { spec: spec.clone(), series: numbers, elsewhere: self.elsewhere(spec) }
+            let lacks = incomplete.iter().find(|kernel| spec.prefix.names(&kernel.release, &kernel.version));
+            KernelError::NoMatch {
+                spec: spec.clone(),
+                series: numbers,
+                elsewhere: self.elsewhere(spec),
+                lacks: lacks.map(|kernel| kernel.lacks.clone()),
+            }
         })
-    }
-
-    /// The suites, of those asked before, that have a kernel that matches.
-    fn elsewhere(&self, spec: &DebianSpec) -> Vec<DebianSpec> {
-        let folders = std::fs::read_dir(self.apt()).into_iter().flatten().flatten();
-        let mut specs: Vec<_> = folders
-            .filter_map(|folder| folder.file_name().into_string().ok()?.strip_prefix('@').map(str::to_owned))
-            .filter(|suite| spec.suite.as_ref() != Some(suite))
-            .filter(|suite| {
-                let state = self.private_state(Some(suite));
-                let kernels = state.apt().kernels(&self.memory(Some(suite)), || ()).unwrap_or_default();
-                kernels.iter().any(|kernel| matches(&spec.prefix, &kernel.release, &kernel.version))
-            })
-            .map(|suite| DebianSpec { prefix: spec.prefix.clone(), suite: Some(suite) })
-            .collect();
-        specs.sort_by(|a, b| a.suite.cmp(&b.suite));
-        specs
-    }
-
-    /// apt, in the state to be used, and the kernels it sees.
-    fn lists(
-        &self,
-        suite: Option<&str>,
-        lists: Lists,
-        tell: &mut dyn FnMut(&Step),
-    ) -> Result<(Apt, Vec<AvailableKernel>), KernelError> {
-        let asked = suite.map(str::to_owned);
-        let machine = Apt::of_machine();
-        if suite.is_none() && lists == Lists::AsTheyAre {
-            let kernels = machine.kernels(&self.memory_of_machine(), || tell(&Step::Asking { suite: None }))?;
-            if !kernels.is_empty() || machine.places()?.have_lists() {
-                return Ok((machine, kernels));
-            }
-        }
-        let state = self.private_state(suite);
-        if lists == Lists::Anew || !state.is_fresh() {
-            let _lock = Lock::take(self, tell)?;
-            if lists == Lists::Anew || !state.is_fresh() {
-                tell(&Step::Updating { suite: asked.clone() });
-                match machine.places().and_then(|places| state.update(&places)) {
-                    Err(error) if lists == Lists::AsTheyAre && state.exists() => {
-                        tell(&Step::OldLists { suite: asked.clone(), why: error.to_string() });
-                    }
-                    result => result?,
-                }
-            }
-        }
-        let apt = state.apt();
-        let kernels = apt.kernels(&self.memory(suite), || tell(&Step::Asking { suite: asked }))?;
-        Ok((apt, kernels))
-    }
-
-    fn private_state(&self, suite: Option<&str>) -> PrivateState {
-        let name = suite.map_or_else(|| "own".into(), |suite| format!("@{suite}"));
-        PrivateState::new(self.apt().join(name), suite.map(str::to_owned))
-    }
-
-    /// Where the answer about a private state is kept.
-    fn memory(&self, suite: Option<&str>) -> PathBuf {
-        let name = suite.map_or_else(|| "own".into(), |suite| format!("@{suite}"));
-        self.apt().join(name).join("kernels.json")
-    }
-
-    fn memory_of_machine(&self) -> PathBuf {
-        self.apt().join("machine.json")
     }
 }
 
@@ -252,10 +194,6 @@ fn kernel(entry: &Entry, spec: String, modules: PathBuf) -> Kernel {
         modules: Some(modules),
         package: Some(entry.record.package.clone()),
     }
-}
-
-fn matches(prefix: &VersionPrefix, release: &str, version: &str) -> bool {
-    prefix.matches(release) || prefix.matches(version)
 }
 
 fn require_x86_64() -> Result<(), KernelError> {

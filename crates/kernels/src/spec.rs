@@ -48,7 +48,8 @@ impl SpecError {
                 format!("write `debian:{text}` for a kernel of Debian's, `./{text}` for a file")
             }
             Self::Unknown(_) => {
-                "write `debian:6.12`, `debian:7.3@trixie-backports`, `host`, or the path of a kernel image".into()
+                "write `debian:6.12`, `debian:7.3@trixie-backports`, `host`, or the path of a kernel image"
+                    .into()
             }
             Self::Prefix(_) => "write the beginning of a version, such as `debian:6.12`".into(),
             Self::Suite(_) => "write a suite's name, such as `debian:7.3@trixie-backports`".into(),
@@ -95,9 +96,7 @@ impl FromStr for DebianSpec {
 /// apt's settings.
 pub(crate) fn is_suite(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_lowercase())
-        && text
-            .chars()
-            .all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || "-._".contains(sign))
+        && text.chars().all(|sign| sign.is_ascii_lowercase() || sign.is_ascii_digit() || "-._".contains(sign))
 }
 
 impl fmt::Display for KernelSpec {
@@ -150,12 +149,12 @@ mod tests {
 
     #[test]
     fn what_names_no_kernel_is_refused_with_what_to_write() {
-        let told = ["6.1", "", "hots", "debian:", "debian:six", "debian:6.1@", "debian:6.1@../x", "debian:6.1@A"].map(
-            |text| {
-                let error = text.parse::<KernelSpec>().unwrap_err();
-                format!("{error}\n  = {}", error.help())
-            },
-        );
+        let told =
+            ["6.1", "", "hots", "debian:", "debian:six", "debian:6.1@", "debian:6.1@../x", "debian:6.1@A"]
+                .map(|text| {
+                    let error = text.parse::<KernelSpec>().unwrap_err();
+                    format!("{error}\n  = {}", error.help())
+                });
         insta::assert_snapshot!(told.join("\n"));
     }
 

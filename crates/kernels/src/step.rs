@@ -62,7 +62,8 @@ pub enum Step {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |suite: &Option<String>| suite.as_ref().map_or(String::new(), |suite| format!(" of {suite}"));
+        let of =
+            |suite: &Option<String>| suite.as_ref().map_or(String::new(), |suite| format!(" of {suite}"));
         match self {
             Self::Waiting => f.write_str("waiting for another run that fetches a kernel"),
             Self::Asking { suite } => write!(f, "reading apt's package lists{}", of(suite)),
@@ -86,4 +87,27 @@ impl fmt::Display for Step {
 /// A size as people read it, in millions of bytes.
 fn megabytes(bytes: u64) -> String {
     format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_is_a_line_of_words() {
+        let suite = Some("sid".to_owned());
+        let steps = [
+            Step::Waiting,
+            Step::Asking { suite: None },
+            Step::Asking { suite: suite.clone() },
+            Step::Updating { suite: suite.clone() },
+            Step::OldLists { suite, why: "no network".into() },
+            Step::Downloading { package: "linux-image-6.1.0-53-cloud-amd64".into(), bytes: 34_279_999 },
+            Step::Unpacking { release: "6.1.0-53-cloud-amd64".into() },
+            Step::StaysPacked { image: "/boot/vmlinuz".into(), why: "its compression is not known".into() },
+            Step::Damaged { release: "6.1.0".into(), why: "vmlinux has 3 bytes instead of 5".into() },
+            Step::Kept { kernel: "6.1.0 (6.1.187-1 of sid)".into(), why: "no network".into() },
+        ];
+        insta::assert_snapshot!(steps.map(|step| step.to_string()).join("\n"));
+    }
 }

@@ -100,6 +100,11 @@ impl VersionPrefix {
             .strip_prefix(&self.0)
             .is_some_and(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric()))
     }
+
+    /// Whether a kernel of this release, out of a package of this version, is meant.
+    pub(crate) fn names(&self, release: &str, version: &str) -> bool {
+        self.matches(release) || self.matches(version)
+    }
 }
 
 impl FromStr for VersionPrefix {
@@ -139,8 +144,24 @@ mod tests {
     fn versions_are_in_the_order_of_dpkg() {
         // Each less than the next; the cases of deb-version(7) and of the kernel's packages.
         let ascending = [
-            "1~~", "1~~a", "1~", "1", "1a", "1+", "1.", "6.1.9-1", "6.1.187-1", "6.12.117-1~deb12u1", "6.12.117-1",
-            "6.19~rc1-1~exp1", "6.19-1", "7.3.4-1~bpo13+1", "7.3.4-1", "7.3.4-1+b1", "7.3.4-10", "1:1.0",
+            "1~~",
+            "1~~a",
+            "1~",
+            "1",
+            "1a",
+            "1+",
+            "1.",
+            "6.1.9-1",
+            "6.1.187-1",
+            "6.12.117-1~deb12u1",
+            "6.12.117-1",
+            "6.19~rc1-1~exp1",
+            "6.19-1",
+            "7.3.4-1~bpo13+1",
+            "7.3.4-1",
+            "7.3.4-1+b1",
+            "7.3.4-10",
+            "1:1.0",
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {

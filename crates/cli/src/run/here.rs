@@ -105,8 +105,7 @@ impl Here {
                     written(session.recorded(cell, &record, audience))?;
                 }
                 Next::Event(Event::Ended { cell, outcome }) => {
-                    let rows =
-                        session.ended(cell, &outcome, audience).map_err(|error| unwritten(&error))?;
+                    let rows = session.ended(cell, &outcome, audience).map_err(|error| unwritten(&error))?;
                     if let Some(all_rows) = &mut all_rows {
                         written(all_rows.append(&[rows.client, rows.server]).map_err(FolderError::from))?;
                     }

@@ -22,8 +22,8 @@ use std::time::Duration;
 use keepalive_lab_results::{CsvFile, FolderError, Owner};
 use keepalive_lab_scenario::Scenario;
 
-pub(crate) use self::guests::inside;
 use self::guests::Guests;
+pub(crate) use self::guests::inside;
 use self::here::Here;
 use self::news::Reporter;
 use crate::args::{ChangeArgs, RunArgs};
@@ -134,4 +134,3 @@ fn unwritten(error: &FolderError) -> Complaint {
     Complaint::new(Exit::Failed, error.to_string())
         .help("what ended before is kept; --results DIR and --csv PATH choose other places")
 }
-

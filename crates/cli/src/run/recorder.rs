@@ -30,7 +30,8 @@ impl Recorder {
         circumstances: &Circumstances,
     ) -> Result<Self, FolderError> {
         let started = SystemTime::now();
-        let Circumstances { kernel, clock, machine, kernel_events, programs, sysctls, owner } = circumstances.clone();
+        let Circumstances { kernel, clock, machine, kernel_events, programs, sysctls, owner } =
+            circumstances.clone();
         let folder =
             RunFolder::create(root, &scenario.name, started, &kernel.release, &scenario.swept, owner)?;
         let metadata = RunMetadata {

@@ -4,7 +4,10 @@ use keepalive_lab_endpoint::{SocketError, SocketOption};
 use keepalive_lab_experiment::breaker::FaultErrorKind;
 use keepalive_lab_experiment::cell_run::CellError;
 use keepalive_lab_experiment::world::{Subject, WorldError, WorldErrorKind};
-use keepalive_lab_netlab::{BuildError, EnterError, SysctlError, firewall::{FirewallError, RuleSyntaxError}};
+use keepalive_lab_netlab::{
+    BuildError, EnterError, SysctlError,
+    firewall::{FirewallError, RuleSyntaxError},
+};
 use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::{KeyPath, Scenario};
 use nix::errno::Errno;
@@ -61,13 +64,6 @@ impl Refusal {
                 reason: error.source.to_string(),
                 help: None,
                 asked_by: AskedBy::Keys(keys_of(&Subject::Fault(error.index))),
-            },
-            CellError::Thread(error) => Self {
-                exit: Exit::Failed,
-                message: "could not start a thread for this cell".into(),
-                reason: error.to_string(),
-                help: None,
-                asked_by: AskedBy::Keys(Vec::new()),
             },
         };
         Self { exit: Exit::Failed, ..refusal }

@@ -50,7 +50,8 @@ impl<'a> Session<'a> {
         let recorder = Recorder::begin(audience.root, scenario, path, circumstances)?;
         let tally = Tally { cells: scenario.cells.len(), ..Tally::default() };
         let circumstances = circumstances.clone();
-        let session = Self { number, scenario, circumstances, recorder, tally, began: Instant::now(), lived: None };
+        let session =
+            Self { number, scenario, circumstances, recorder, tally, began: Instant::now(), lived: None };
         session.tell(audience, &News::RunStarted);
         Ok(session)
     }

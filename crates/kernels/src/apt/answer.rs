@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::AvailableKernel;
+use super::listing::Listing;
 use crate::checksum;
 use crate::error::KernelError;
 
 /// Raised when the meaning of a kept answer changes.
 const FORMAT: u32 = 1;
 
-/// The kernels that apt saw when `watched` was as the fingerprint tells.
+/// What apt saw when `watched` was as the fingerprint tells.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Answer {
     format: u32,
@@ -22,7 +22,9 @@ pub(super) struct Answer {
     /// The value of the environment variable by which apt can be given other settings.
     apt_config: Option<String>,
     fingerprint: String,
-    pub kernels: Vec<AvailableKernel>,
+    /// Whether the lists turned out to promise packages that are gone.
+    outdated: bool,
+    listing: Listing,
 }
 
 impl Answer {
@@ -39,11 +41,31 @@ impl Answer {
     /// An answer, still empty, about the state as it is now.
     pub(super) fn about(watched: Vec<PathBuf>) -> Self {
         let fingerprint = fingerprint(&watched);
-        Self { format: FORMAT, watched, apt_config: apt_config(), fingerprint, kernels: Vec::new() }
+        Self {
+            format: FORMAT,
+            watched,
+            apt_config: apt_config(),
+            fingerprint,
+            outdated: false,
+            listing: Listing::default(),
+        }
     }
 
-    pub(super) fn with(self, kernels: Vec<AvailableKernel>) -> Self {
-        Self { kernels, ..self }
+    pub(super) fn with(self, listing: Listing) -> Self {
+        Self { listing, ..self }
+    }
+
+    /// What apt saw; `None` where its lists are known to be outdated.
+    pub(super) fn listing(self) -> Option<Listing> {
+        (!self.outdated).then_some(self.listing)
+    }
+
+    /// Writes down that the lists, as they are, are outdated.
+    pub(super) fn mark_outdated(memory: &Path) -> Result<(), KernelError> {
+        match Self::recall(memory, None) {
+            Some(answer) => Self { outdated: true, ..answer }.keep(memory),
+            None => Ok(()),
+        }
     }
 
     /// Writes the answer; two processes that do so at once do not mix.
@@ -77,4 +99,53 @@ fn fingerprint(watched: &[PathBuf]) -> String {
         }
     }
     checksum::of_bytes(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_until_something_that_it_was_made_from_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (memory, lists) = (folder.path().join("memory/answer.json"), folder.path().join("lists"));
+        fs::create_dir(&lists).unwrap();
+        fs::write(lists.join("a_Packages"), "one").unwrap();
+        let watched = vec![lists.clone(), folder.path().join("sources.list")];
+        let ask = || Answer::about(watched.clone()).with(Listing::default()).keep(&memory).unwrap();
+        let holds = || Answer::recall(&memory, Some(&watched)).is_some();
+        assert!(!holds());
+        ask();
+        assert!(holds());
+        fs::write(lists.join("lock"), "").unwrap();
+        assert!(holds(), "a lock changes nothing");
+        let changes: [&dyn Fn(); 4] = [
+            &|| fs::write(lists.join("a_Packages"), "longer").unwrap(),
+            &|| fs::write(lists.join("b_Packages"), "").unwrap(),
+            &|| fs::remove_file(lists.join("a_Packages")).unwrap(),
+            &|| fs::write(&watched[1], "deb").unwrap(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            change();
+            assert!(!holds(), "change {number}");
+            ask();
+            assert!(holds());
+        }
+        assert!(Answer::recall(&memory, Some(&watched[..1])).is_none(), "another state is another answer");
+        fs::write(&memory, "{").unwrap();
+        assert!(!holds(), "a damaged answer is none");
+    }
+
+    #[test]
+    fn outdated_lists_are_known_as_such_until_they_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let (memory, list) = (folder.path().join("answer.json"), folder.path().join("list"));
+        let watched = vec![list.clone()];
+        Answer::about(watched.clone()).keep(&memory).unwrap();
+        assert_eq!(Answer::recall(&memory, None).unwrap().listing(), Some(Listing::default()));
+        Answer::mark_outdated(&memory).unwrap();
+        assert_eq!(Answer::recall(&memory, None).unwrap().listing(), None);
+        fs::write(list, "new").unwrap();
+        assert!(Answer::recall(&memory, None).is_none());
+    }
 }

@@ -12,10 +12,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-pub use self::listing::AvailableKernel;
-pub(crate) use self::listing::Deb;
-pub(crate) use self::state::PrivateState;
 use self::answer::Answer;
+pub use self::listing::AvailableKernel;
+pub(crate) use self::listing::{Deb, Listing};
+pub(crate) use self::state::PrivateState;
 use crate::error::KernelError;
 
 /// One state of apt's (its sources and lists): the machine's own, or a private one.
@@ -48,15 +48,16 @@ impl Apt {
         Self { options: Vec::new(), watched: None }
     }
 
-    /// The kernels that apt sees, newest first. The answer is kept in the file `memory`, and apt is
-    /// only asked (`before` is called, and a second passes) when its lists or settings changed.
-    pub(crate) fn kernels(
+    /// The kernels that apt sees; `None` where its lists are [known](Self::mark_outdated) to be
+    /// outdated. The answer is kept in the file `memory`, and apt is only asked (`before` is called,
+    /// and a second passes) when its lists or settings changed.
+    pub(crate) fn listing(
         &self,
         memory: &Path,
         before: impl FnOnce(),
-    ) -> Result<Vec<AvailableKernel>, KernelError> {
+    ) -> Result<Option<Listing>, KernelError> {
         if let Some(answer) = Answer::recall(memory, self.watched.as_deref()) {
-            return Ok(answer.kernels);
+            return Ok(answer.listing());
         }
         before();
         let watched = match &self.watched {
@@ -68,9 +69,14 @@ impl Apt {
         let show = self.show(listing::NAMES)?;
         let names = listing::images(&show);
         let madison = if names.is_empty() { String::new() } else { self.cache("madison", &names)? };
-        let answer = answer.with(listing::kernels(&show, &madison));
+        let answer = answer.with(Listing::parse(&show, &madison));
         answer.keep(memory)?;
-        Ok(answer.kernels)
+        Ok(answer.listing())
+    }
+
+    /// Remembers that the lists promise packages that are gone, as long as they do not change.
+    pub(crate) fn mark_outdated(memory: &Path) -> Result<(), KernelError> {
+        Answer::mark_outdated(memory)
     }
 
     /// Fetches the files of packages into `folder`. apt checks their checksums.
@@ -162,17 +168,40 @@ pub(crate) fn run(mut command: Command, program: &'static str, called: &str) -> 
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
-    let said = complaints(&String::from_utf8_lossy(&stderr));
+    let said = complaints(&String::from_utf8_lossy(&stdout), &String::from_utf8_lossy(&stderr));
     let said = if said.is_empty() { status.to_string() } else { said };
     Err(KernelError::Program { program: called.to_owned(), said })
 }
 
-/// What a program of Debian's complained of: apt's errors and warnings, or all it said.
-fn complaints(stderr: &str) -> String {
+/// What a program of Debian's complained of: apt's errors and warnings, or all it said; and what
+/// apt-get prints of a failed transfer (`Err:` and a line of its own).
+fn complaints(stdout: &str, stderr: &str) -> String {
     let lines: Vec<_> = stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let marked: Vec<_> = ["E: ", "W: "]
-        .iter()
-        .flat_map(|mark| lines.iter().filter_map(move |line| line.strip_prefix(mark)))
-        .collect();
-    if marked.is_empty() { lines.join("; ") } else { marked.join("; ") }
+    let marked = |mark| lines.iter().filter_map(move |line| line.strip_prefix(mark));
+    let mut said: Vec<&str> = marked("E: ").chain(marked("W: ")).collect();
+    if said.is_empty() {
+        said = lines;
+    }
+    let mut transfers = stdout.lines();
+    while let Some(line) = transfers.next() {
+        if line.starts_with("Err:") {
+            said.extend(transfers.next().map(str::trim));
+        }
+    }
+    said.dedup();
+    said.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_apt_prints_the_errors_are_told_first_and_once() {
+        let stdout = "Hit:1 http://a x InRelease\nErr:2 http://a y Release\n  404  Not Found [IP: 1 80]\n";
+        let stderr = "W: a warning\nE: an error\nE: an error\nN: a note\n";
+        assert_eq!(complaints(stdout, stderr), "an error; a warning; 404  Not Found [IP: 1 80]");
+        assert_eq!(complaints("", "dpkg-deb: error: no\n"), "dpkg-deb: error: no");
+        assert_eq!(complaints("", ""), "");
+    }
 }

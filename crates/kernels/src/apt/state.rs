@@ -153,3 +153,54 @@ fn weight(error: &KernelError) -> u8 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classified(suite: Option<&str>, said: &str) -> KernelError {
+        let state = PrivateState::new("/nowhere".into(), suite.map(str::to_owned));
+        state.classify(KernelError::Program { program: "apt-get update".into(), said: said.into() })
+    }
+
+    #[test]
+    fn what_apt_says_is_told_apart() {
+        let no_file = "The repository 'http://deb.debian.org/debian x Release' does not have a Release file.";
+        let cases = [
+            (Some("x"), format!("{no_file}; 404  Not Found [IP: 203.0.113.80 80]")),
+            (Some("x"), format!("{no_file}; Could not connect to 127.0.0.1:9")),
+            (
+                Some("x"),
+                "GPG error: The following signatures couldn't be verified: NO_PUBKEY 648ACFD622F3D138".into(),
+            ),
+            (None, "OpenPGP signature verification failed: Missing key 4CB50190207B4758A3F73A79".into()),
+        ];
+        let told = cases.map(|(suite, said)| {
+            let error = classified(suite, &said);
+            format!("{error}\n  = {}", error.help().unwrap_or_default())
+        });
+        insta::assert_snapshot!(told.join("\n"));
+    }
+
+    #[test]
+    fn a_missing_key_tells_more_than_a_missing_suite() {
+        let key = classified(Some("x"), "NO_PUBKEY 1");
+        let suite = classified(Some("x"), "does not have a Release file; 404");
+        let network = classified(Some("x"), "Could not resolve");
+        assert!(weight(&key) > weight(&network) && weight(&network) > weight(&suite));
+    }
+
+    #[test]
+    fn a_state_without_lists_is_neither_fresh_nor_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = PrivateState::new(folder.path().to_owned(), None);
+        assert!(!state.is_fresh() && !state.exists());
+        for file in [state.sources(), state.stamp()] {
+            fs::write(file, "").unwrap();
+        }
+        assert!(state.is_fresh() && state.exists());
+        let stamp = fs::File::options().write(true).open(state.stamp()).unwrap();
+        stamp.set_modified(std::time::SystemTime::now() - FRESH).unwrap();
+        assert!(!state.is_fresh() && state.exists());
+    }
+}

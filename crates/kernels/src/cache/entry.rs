@@ -56,6 +56,8 @@ pub struct CachedKernel {
 pub(crate) struct Record {
     pub format: u32,
     pub package: PackageOrigin,
+    /// The suite that the user named; `None`: the machine's own.
+    pub asked_suite: Option<String>,
     pub release: String,
     /// The image as it came.
     pub vmlinuz: KeptFile,
@@ -229,5 +231,110 @@ impl KeptTree {
             }
         }
         Ok(tree)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn an_entry(cache: &Cache) -> Entry {
+        let folder = cache.kernels().join("linux-image-6.1.0-53-cloud-amd64_6.1.187-1");
+        let modules = modules_in(&folder, "6.1.0-53-cloud-amd64");
+        fs::create_dir_all(modules.join("kernel")).unwrap();
+        fs::write(modules.join("kernel/veth.ko"), "a module").unwrap();
+        fs::write(folder.join(VMLINUZ), "packed").unwrap();
+        fs::write(folder.join(VMLINUX), "plain").unwrap();
+        let file = PackageFile { name: "linux-image-6.1.0-53-cloud-amd64".into(), sha256: "ab12".into() };
+        let record = Record {
+            format: FORMAT,
+            package: PackageOrigin {
+                name: file.name.clone(),
+                version: "6.1.187-1".into(),
+                suite: "bookworm-security".into(),
+                sha256: file.sha256.clone(),
+                files: vec![file],
+            },
+            asked_suite: None,
+            release: "6.1.0-53-cloud-amd64".into(),
+            vmlinuz: KeptFile::of(&folder.join(VMLINUZ)).unwrap(),
+            vmlinux: Some(KeptFile::of(&folder.join(VMLINUX)).unwrap()),
+            modules: KeptTree::of(&modules).unwrap(),
+        };
+        super::super::write_whole(&folder.join(RECORD), &serde_json::to_vec(&record).unwrap()).unwrap();
+        Entry { folder, record }
+    }
+
+    fn a_cache() -> (tempfile::TempDir, Cache) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        (folder, cache)
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_sound() {
+        let (_folder, cache) = a_cache();
+        let entry = an_entry(&cache);
+        assert_eq!(Entry::read(&entry.folder), Ok(Some(entry.clone())));
+        assert_eq!(entry.damage(Soundness::Full), None);
+        let cached = cache.cached().unwrap();
+        assert_eq!(cached.len(), 1);
+        assert_eq!((cached[0].bytes, &cached[0].damage), (6 + 5 + 8, &None));
+        assert_eq!(Entry::read(&cache.kernels().join("other")), Ok(None));
+    }
+
+    #[test]
+    fn every_damage_is_noticed_and_named() {
+        type Damage = (&'static str, fn(&Entry));
+        let damages: [Damage; 5] = [
+            ("vmlinux has another checksum than when it was written", |entry| {
+                fs::write(entry.image(), "plaiN").unwrap();
+            }),
+            ("vmlinux has 3 bytes instead of 5", |entry| fs::write(entry.image(), "pla").unwrap()),
+            ("vmlinuz could not be looked at: No such file or directory (os error 2)", |entry| {
+                fs::remove_file(entry.folder.join(VMLINUZ)).unwrap();
+            }),
+            ("of its 1 module files with 8 bytes there are 0 with 0", |entry| {
+                fs::remove_file(entry.modules().join("kernel/veth.ko")).unwrap();
+            }),
+            ("its modules: No such file or directory (os error 2)", |entry| {
+                fs::remove_dir_all(entry.modules()).unwrap();
+            }),
+        ];
+        for (told, damage) in damages {
+            let (_folder, cache) = a_cache();
+            let entry = an_entry(&cache);
+            damage(&entry);
+            assert_eq!(entry.damage(Soundness::Quick).as_deref(), Some(told));
+        }
+    }
+
+    #[test]
+    fn a_changed_time_alone_is_no_damage_and_an_unchanged_one_hides_none_from_the_full_look() {
+        let (_folder, cache) = a_cache();
+        let entry = an_entry(&cache);
+        let time = fs::metadata(entry.image()).unwrap().modified().unwrap();
+        let set_time =
+            |time| fs::File::options().write(true).open(entry.image()).unwrap().set_modified(time).unwrap();
+        set_time(std::time::UNIX_EPOCH);
+        assert_eq!(entry.damage(Soundness::Quick), None);
+        fs::write(entry.image(), "plaiN").unwrap();
+        set_time(time);
+        assert_eq!(entry.damage(Soundness::Quick), None);
+        assert!(entry.damage(Soundness::Full).is_some());
+    }
+
+    #[test]
+    fn a_kernel_without_a_readable_record_is_damaged() {
+        let (_folder, cache) = a_cache();
+        let entry = an_entry(&cache);
+        let record = entry.folder.join(RECORD);
+        for text in ["", "{}", "{\"format\": 1}"] {
+            fs::write(&record, text).unwrap();
+            assert!(Entry::read(&entry.folder).is_err(), "{text}");
+        }
+        fs::remove_file(record).unwrap();
+        assert!(Entry::read(&entry.folder).is_err());
+        assert_eq!(cache.cached().unwrap(), []);
     }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::entry::{
-    Entry, FORMAT, KeptFile, KeptTree, PackageFile, PackageOrigin, RECORD, Record, VMLINUX, VMLINUZ, modules_in,
+    Entry, FORMAT, KeptFile, KeptTree, PackageFile, PackageOrigin, RECORD, Record, VMLINUX, VMLINUZ,
+    modules_in,
 };
 use super::{Cache, Lock};
 use crate::apt::{self, Apt, AvailableKernel, Deb};
@@ -21,6 +22,7 @@ pub(crate) fn fetch(
     _lock: &Lock,
     apt: &Apt,
     kernel: &AvailableKernel,
+    asked_suite: Option<&str>,
     tell: &mut dyn FnMut(&Step),
 ) -> Result<Entry, KernelError> {
     let partial = Partial::new(cache)?;
@@ -34,54 +36,80 @@ pub(crate) fn fetch(
         unpack(&file, &tree)?;
         fs::remove_file(&file).map_err(KernelError::file("remove", &file))?;
     }
-    let release = &kernel.release;
-    let package = &kernel.debs[0].package;
-    let wrong = |why: String| KernelError::Package { package: package.clone(), why };
-    let vmlinuz = kept.join(VMLINUZ);
-    move_first(&tree, &[format!("boot/vmlinuz-{release}"), format!("modules/{release}/vmlinuz")], &vmlinuz)?
-        .then_some(())
-        .ok_or_else(|| wrong(format!("it holds no vmlinuz of {release}")))?;
-    let config = kept.join("config");
-    move_first(&tree, &[format!("boot/config-{release}"), format!("modules/{release}/config")], &config)?;
-    let modules = modules_in(&kept, release);
-    let parent = modules.parent().expect("it is lib/modules/RELEASE");
-    fs::create_dir_all(parent).map_err(KernelError::file("create", parent))?;
-    move_first(&tree, &[format!("modules/{release}")], &modules)?
-        .then_some(())
-        .ok_or_else(|| wrong(format!("it holds no modules of {release}")))?;
-
-    let image = Image::look(&vmlinuz).map_err(KernelError::file("read", &vmlinuz))?;
-    let image = image.ok_or_else(|| wrong("its vmlinuz is no image of a kernel for x86-64".into()))?;
-    if image.release != *release {
-        return Err(wrong(format!("its image is of kernel {}", image.release)));
-    }
-    tell(&Step::Unpacking { release: release.clone() });
-    let vmlinux = kept.join(VMLINUX);
-    let unpacked = match image.unpack(&vmlinuz) {
+    take(&tree, &kept, kernel)?;
+    let folder = Entry::folder(cache, kernel);
+    tell(&Step::Unpacking { release: kernel.release.clone() });
+    let packed = kept.join(VMLINUZ);
+    let image = look(&packed, kernel)?;
+    let unpacked = match image.unpack(&packed) {
         Ok(bytes) => {
-            fs::write(&vmlinux, bytes).map_err(KernelError::file("write", &vmlinux))?;
+            let plain = kept.join(VMLINUX);
+            fs::write(&plain, bytes).map_err(KernelError::file("write", &plain))?;
             true
         }
         Err(why) => {
-            let image = Entry::folder(cache, kernel).join(VMLINUZ);
-            tell(&Step::StaysPacked { image, why: why.to_string() });
+            tell(&Step::StaysPacked { image: folder.join(VMLINUZ), why: why.to_string() });
             false
         }
     };
-    let keep = |path: &Path| KeptFile::of(path).map_err(KernelError::file("read", path));
-    let record = Record {
-        format: FORMAT,
-        package: origin(kernel),
-        release: release.clone(),
-        vmlinuz: keep(&vmlinuz)?,
-        vmlinux: unpacked.then(|| keep(&vmlinux)).transpose()?,
-        modules: KeptTree::of(&modules).map_err(KernelError::file("read", &modules))?,
-    };
+    let record = record(&kept, kernel, asked_suite, unpacked)?;
     let json = serde_json::to_vec_pretty(&record).expect("names and numbers are JSON");
     super::write_whole(&kept.join(RECORD), &json)?;
-    let folder = Entry::folder(cache, kernel);
     put(&kept, &folder, &partial)?;
     Ok(Entry { folder, record })
+}
+
+/// Moves out of the unpacked packages what is kept: the image, the modules and the configuration.
+fn take(tree: &Path, kept: &Path, kernel: &AvailableKernel) -> Result<(), KernelError> {
+    let release = &kernel.release;
+    let image = [format!("boot/vmlinuz-{release}"), format!("modules/{release}/vmlinuz")];
+    if !move_first(tree, &image, &kept.join(VMLINUZ))? {
+        return Err(wrong(kernel, format!("it holds no vmlinuz of {release}")));
+    }
+    let config = [format!("boot/config-{release}"), format!("modules/{release}/config")];
+    move_first(tree, &config, &kept.join("config"))?;
+    let modules = modules_in(kept, release);
+    let parent = modules.parent().expect("it is lib/modules/RELEASE");
+    fs::create_dir_all(parent).map_err(KernelError::file("create", parent))?;
+    if !move_first(tree, &[format!("modules/{release}")], &modules)? {
+        return Err(wrong(kernel, format!("it holds no modules of {release}")));
+    }
+    Ok(())
+}
+
+/// The image, which must be that of the promised kernel.
+fn look(packed: &Path, kernel: &AvailableKernel) -> Result<Image, KernelError> {
+    match Image::look(packed).map_err(KernelError::file("read", packed))? {
+        Some(image) if image.release == kernel.release => Ok(image),
+        Some(image) => Err(wrong(kernel, format!("its image is of kernel {}", image.release))),
+        None => Err(wrong(kernel, "its vmlinuz is no image of a kernel for x86-64".into())),
+    }
+}
+
+fn wrong(kernel: &AvailableKernel, why: String) -> KernelError {
+    KernelError::Package { package: kernel.debs[0].package.clone(), why }
+}
+
+fn record(
+    kept: &Path,
+    kernel: &AvailableKernel,
+    asked_suite: Option<&str>,
+    unpacked: bool,
+) -> Result<Record, KernelError> {
+    let keep = |name: &str| {
+        let path = kept.join(name);
+        KeptFile::of(&path).map_err(KernelError::file("read", &path))
+    };
+    let modules = modules_in(kept, &kernel.release);
+    Ok(Record {
+        format: FORMAT,
+        package: origin(kernel),
+        asked_suite: asked_suite.map(str::to_owned),
+        release: kernel.release.clone(),
+        vmlinuz: keep(VMLINUZ)?,
+        vmlinux: unpacked.then(|| keep(VMLINUX)).transpose()?,
+        modules: KeptTree::of(&modules).map_err(KernelError::file("read", &modules))?,
+    })
 }
 
 /// Moves the finished folder to its place; what was there goes with the rest of the work.
@@ -124,17 +152,16 @@ fn unpack(deb: &Path, into: &Path) -> Result<(), KernelError> {
 }
 
 /// Moves the first of these that is there to `to`, and says whether there was one. `modules/` stands
-/// for `lib/modules/` and for `usr/lib/modules/`: packages before Linux 6.15 have the former.
+/// for `usr/lib/modules/`, or as in older packages `lib/modules/`.
 fn move_first(tree: &Path, names: &[String], to: &Path) -> Result<bool, KernelError> {
-    let places = names.iter().flat_map(|name| match name.strip_prefix("modules/") {
+    let mut places = names.iter().flat_map(|name| match name.strip_prefix("modules/") {
         Some(rest) => vec![format!("usr/lib/modules/{rest}"), format!("lib/modules/{rest}")],
         None => vec![name.clone()],
     });
-    for from in places.map(|place| tree.join(place)).filter(|from| from.exists()) {
-        fs::rename(&from, to).map_err(KernelError::file("move", &from))?;
-        return Ok(true);
-    }
-    Ok(false)
+    let Some(from) = places.find(|place| tree.join(place).exists()) else { return Ok(false) };
+    let from = tree.join(from);
+    fs::rename(&from, to).map_err(KernelError::file("move", &from))?;
+    Ok(true)
 }
 
 /// A folder for work under way, removed in the end.

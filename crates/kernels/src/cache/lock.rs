@@ -32,3 +32,48 @@ impl Lock {
         Ok(Self(file))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_has_it_and_the_other_says_that_it_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let (inside, waited) = (AtomicU32::new(0), AtomicU32::new(0));
+        let first = Lock::take(&cache, &mut |_| panic!("nobody has it")).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let lock = Lock::take(&cache, &mut |step| {
+                        assert_eq!(*step, Step::Waiting);
+                        waited.fetch_add(1, Ordering::SeqCst);
+                    });
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    drop(lock.unwrap());
+                });
+            }
+            while waited.load(Ordering::SeqCst) < 4 {
+                thread::yield_now();
+            }
+            assert_eq!(inside.load(Ordering::SeqCst), 0);
+            drop(first);
+        });
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        fs::create_dir_all(cache.partial().join("debs/partial")).unwrap();
+        fs::write(cache.partial().join("debs/half.deb"), "").unwrap();
+        let _lock = Lock::take(&cache, &mut |_| ()).unwrap();
+        assert!(!cache.partial().exists());
+    }
+}

@@ -33,7 +33,8 @@ impl Cache {
         // "If an implementation encounters a relative path it should consider the path invalid":
         // XDG Base Directory Specification.
         let base = given("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-        let base = base.or_else(|| given("HOME").map(|home| home.join(".cache"))).ok_or(KernelError::NoCache)?;
+        let base =
+            base.or_else(|| given("HOME").map(|home| home.join(".cache"))).ok_or(KernelError::NoCache)?;
         Self::at(&base.join("keepalive-lab"))
     }
 

@@ -33,24 +33,25 @@ impl BzImage {
     /// Reads the header out of the first [`HEAD`] bytes; `None` where it is no bzImage, or names no
     /// version.
     pub(super) fn parse(head: &[u8]) -> Option<Self> {
-        let (u16, u32) = (|at| number::<2>(head, at).map(u16::from_le_bytes), |at| {
-            number::<4>(head, at).map(u32::from_le_bytes)
-        });
+        let u16 = |at| number(head, at).map(u16::from_le_bytes);
+        let u32 = |at| number(head, at).map(u32::from_le_bytes).map(u64::from);
         if head.get(MAGIC..MAGIC + 4)? != b"HdrS" {
             return None;
         }
         // The pointer counts from the end of the boot sector.
         let text = head.get(usize::from(u16(KERNEL_VERSION)?) + 0x200..)?;
         let release = super::release_in(text)?;
-        let payload = (u16(VERSION)? >= PROTOCOL_WITH_PAYLOAD).then_some(())
-            .and_then(|()| Some((u64::from(u32(PAYLOAD_OFFSET)?), u64::from(u32(PAYLOAD_LENGTH)?))));
         // "For backwards compatibility, if the setup_sects field contains 0, the real value is 4."
         let setup_sects = match *head.get(SETUP_SECTS)? {
             0 => 4,
             sectors => u64::from(sectors),
         };
-        let code = (setup_sects + 1) * SECTOR;
-        let payload = payload.map(|(offset, length)| code + offset..code + offset + length);
+        let payload = if u16(VERSION)? >= PROTOCOL_WITH_PAYLOAD {
+            let start = (setup_sects + 1) * SECTOR + u32(PAYLOAD_OFFSET)?;
+            Some(start..start + u32(PAYLOAD_LENGTH)?)
+        } else {
+            None
+        };
         Some(Self { release, payload })
     }
 }

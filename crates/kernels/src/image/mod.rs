@@ -137,14 +137,26 @@ fn find_release(file: &mut File, range: Range<u64>) -> io::Result<Option<String>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::bzimage::tests::a_bzimage;
+pub(crate) mod tests {
+    use super::bzimage::tests::a_bzimage as a_bzimage_of;
     use super::elf::tests::an_elf;
     use super::*;
     use crate::codec::tests::{gzip, lz4_legacy, xz, zstd};
 
     const PVH: Option<(&str, u32)> = Some(("Xen", 18));
     const VERSION: &str = "6.12.117+deb12-cloud-amd64 (x@y) #1 SMP";
+
+    /// A bzImage of this release with this vmlinux, compressed, or with what is no ELF as it is.
+    pub(crate) fn a_bzimage(release: &str, vmlinux: &[u8]) -> Vec<u8> {
+        let is_elf = vmlinux.starts_with(b"\x7fELF");
+        let payload = if is_elf { gzip(vmlinux) } else { vmlinux.to_vec() };
+        a_bzimage_of(&format!("{release} (x@y) #1 SMP"), &payload)
+    }
+
+    /// An ELF that QEMU would start.
+    pub(crate) fn an_elf_with_entry(content: &[u8]) -> Vec<u8> {
+        an_elf(content, PVH)
+    }
 
     fn written(bytes: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -168,7 +180,7 @@ mod tests {
             with_length(lz4_legacy(&vmlinux), length),
         ];
         for payload in payloads {
-            let file = written(&a_bzimage(VERSION, &payload));
+            let file = written(&a_bzimage_of(VERSION, &payload));
             let image = Image::look(file.path()).unwrap().unwrap();
             assert_eq!(image.release, "6.12.117+deb12-cloud-amd64");
             assert!(image.is_packed());
@@ -181,11 +193,11 @@ mod tests {
         let elf = an_elf(b"code", PVH);
         let (pvh, plain) = (zstd(&elf), zstd(&an_elf(b"code", None)));
         let told = [
-            a_bzimage(VERSION, b"BZh9"),
-            a_bzimage(VERSION, &with_length(pvh.clone(), elf.len() + 1)),
-            a_bzimage(VERSION, &with_length(pvh[..pvh.len() / 2].to_vec(), elf.len())),
-            a_bzimage(VERSION, &with_length(plain, an_elf(b"code", None).len())),
-            a_bzimage(VERSION, b""),
+            a_bzimage_of(VERSION, b"BZh9"),
+            a_bzimage_of(VERSION, &with_length(pvh.clone(), elf.len() + 1)),
+            a_bzimage_of(VERSION, &with_length(pvh[..pvh.len() / 2].to_vec(), elf.len())),
+            a_bzimage_of(VERSION, &with_length(plain, an_elf(b"code", None).len())),
+            a_bzimage_of(VERSION, b""),
         ]
         .map(|bytes| {
             let file = written(&bytes);
@@ -209,7 +221,7 @@ mod tests {
 
     #[test]
     fn other_files_are_no_kernels() {
-        for bytes in [&b""[..], b"#!/bin/sh\n", &an_elf(b"no banner", PVH), &[0; 70_000]] {
+        for bytes in [&b""[..], b"#!/bin/sh\n", &an_elf(b"no banner", PVH), &vec![0; 70_000]] {
             assert_eq!(Image::look(written(bytes).path()).unwrap(), None);
         }
     }

@@ -78,3 +78,8 @@ fn read(path: &Path) -> Result<Vec<u8>, ModuleError> {
 fn normal(name: &str) -> String {
     name.replace('-', "_")
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::modinfo::tests::a_module;
+}

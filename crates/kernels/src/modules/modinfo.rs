@@ -75,7 +75,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An object file with these texts in its section `.modinfo`.
-    pub(in crate::modules) fn a_module(texts: &[&str]) -> Vec<u8> {
+    pub(crate) fn a_module(texts: &[&str]) -> Vec<u8> {
         let modinfo: Vec<u8> = texts.iter().flat_map(|text| [text.as_bytes(), b"\0"].concat()).collect();
         let names = b"\0.modinfo\0.shstrtab\0";
         let headers = 64 + modinfo.len() + names.len();

@@ -7,7 +7,8 @@ use super::{Module, ModuleError, ModuleTree, normal};
 
 /// See [`ModuleTree::resolve`].
 pub(super) fn resolve(tree: &ModuleTree, names: &[&str]) -> Result<Vec<Module>, ModuleError> {
-    let mut order = Order { tree, read: HashMap::new(), seen: HashMap::new(), put_off: Vec::new(), modules: vec![] };
+    let mut order =
+        Order { tree, read: HashMap::new(), seen: HashMap::new(), put_off: Vec::new(), modules: vec![] };
     for name in names {
         order.require(&normal(name), None)?;
     }
@@ -177,7 +178,10 @@ mod tests {
     }
 
     fn told(modules: &[Module]) -> Vec<String> {
-        modules.iter().map(|module| format!("{}{}", module.name, if module.optional { "?" } else { "" })).collect()
+        modules
+            .iter()
+            .map(|module| format!("{}{}", module.name, if module.optional { "?" } else { "" }))
+            .collect()
     }
 
     #[test]
@@ -228,7 +232,8 @@ mod tests {
     #[test]
     fn an_alias_may_belong_to_a_module_of_quite_another_name_or_to_a_builtin_one() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("modules.builtin.modinfo"), "core.license=GPL\0core.alias=crypto-md5\0").unwrap();
+        fs::write(folder.path().join("modules.builtin.modinfo"), "core.license=GPL\0core.alias=crypto-md5\0")
+            .unwrap();
         let tree = write(
             folder.path(),
             &[

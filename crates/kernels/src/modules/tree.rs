@@ -85,7 +85,9 @@ impl ModuleTree {
     pub(super) fn builtin_alias(&self, alias: &str) -> Result<bool, ModuleError> {
         // NAME.KEY=VALUE texts that end in NUL.
         let text = self.text("modules.builtin.modinfo")?;
-        Ok(text.split('\0').filter_map(|text| text.split_once('.')?.1.strip_prefix("alias="))
+        Ok(text
+            .split('\0')
+            .filter_map(|text| text.split_once('.')?.1.strip_prefix("alias="))
             .any(|name| normal(name) == alias))
     }
 

@@ -58,7 +58,11 @@ impl<'a> Attended<'a> {
         scenarios: &'a [(PathBuf, Scenario)],
         audience: &mut Audience<'_>,
     ) -> Result<Self, Complaint> {
-        audience.reporter.step(&format!("{}: starting {}", plan.kernel.release, plan.in_words(plan.machine.clock)));
+        audience.reporter.step(&format!(
+            "{}: starting {}",
+            plan.kernel.release,
+            plan.in_words(plan.machine.clock)
+        ));
         let guest = plan.start(plan.machine.clock, audience.root)?;
         Ok(Self {
             number,
@@ -90,7 +94,9 @@ impl<'a> Attended<'a> {
         let mut attention = Attention::Silent;
         loop {
             let next = self.guest.next(if attention == Attention::Heard { Duration::ZERO } else { timeout });
-            match next.map_err(|error| Complaint::new(Exit::Failed, format!("could not hear a guest: {error}")))? {
+            match next
+                .map_err(|error| Complaint::new(Exit::Failed, format!("could not hear a guest: {error}")))?
+            {
                 Next::Line(line) => {
                     self.last_sign = Instant::now();
                     attention = Attention::Heard;
@@ -232,9 +238,7 @@ impl<'a> Attended<'a> {
     fn why(&self) -> String {
         let complaints = self.guest.complaints();
         let of_qemu = complaints.lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
-        console::reason(&self.guest.console())
-            .or(of_qemu)
-            .unwrap_or_else(|| "it ended without a word".into())
+        console::reason(&self.guest.console()).or(of_qemu).unwrap_or_else(|| "it ended without a word".into())
     }
 
     fn over(&mut self, all_rows: &mut OrderedRows, audience: &mut Audience<'_>) -> Result<Exit, Complaint> {

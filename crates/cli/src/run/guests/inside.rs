@@ -34,7 +34,8 @@ impl Inside {
             Err(error) => return self.tell(&Message::Lacking { reason: error.to_string() }),
         };
         self.tell(&Message::Ready(Ground::of(&lab)));
-        let able: Vec<bool> = (0..).zip(&job.scenarios).map(|(number, cells)| self.rehearse(&lab, number, cells)).collect();
+        let able: Vec<bool> =
+            (0..).zip(&job.scenarios).map(|(number, cells)| self.rehearse(&lab, number, cells)).collect();
         for (scenario, cells) in job.scenarios.into_iter().enumerate().filter(|(number, _)| able[*number]) {
             self.tell(&Message::ScenarioStarted { scenario });
             match lab.run(cells, job.at_once) {

@@ -19,9 +19,9 @@ use super::modules::{CHANNEL, NETWORK, RULE_PARTS, RULES, candidates, has_rules}
 use crate::args::RunArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
-use crate::{kernels, load};
 use crate::run::news::Reporter;
 use crate::run::ports_of;
+use crate::{kernels, load};
 
 /// What a cell may take of the guest's memory, in MiB, at the most: two namespaces, two sockets and their tasks.
 const CELL_MIB: u32 = 1;
@@ -216,8 +216,12 @@ fn pack_modules(
     let Some(folder) = &kernel.modules else { return Ok(Channel::Serial) };
     let tree = ModuleTree::open(folder).map_err(|error| of_modules(kernel, &error))?;
     let mut names = vec![NETWORK.to_owned()];
-    if scenarios.iter().any(|(_, scenario)| has_rules(scenario)) {
+    // A cell opens the firewalls of its hosts also where no rule goes in; only one with rules cannot do without.
+    let has_rules = scenarios.iter().any(|(_, scenario)| has_rules(scenario));
+    if has_rules || tree.has(RULES) {
         names.push(RULES.into());
+    }
+    if has_rules {
         names.extend(RULE_PARTS.map(str::to_owned).into_iter().filter(|name| tree.has(name)));
     }
     if by_program {
