@@ -14,9 +14,9 @@ use crate::agenda::{Agenda, Due, Payload};
 use crate::event::{ClosedBy, EndpointEventKind, Syscall};
 use crate::output::Output;
 use crate::reporter::Reporter;
-use crate::sockopt;
 use crate::stop::StopSignal;
 use crate::summary::EndError;
+use keepalive_lab_bare as bare;
 
 /// Bytes of one `recv()`.
 const READ_SIZE: usize = 16_384;
@@ -301,7 +301,7 @@ fn send_once(
                 return Ok(Some(count));
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let unacknowledged = || sockopt::unacknowledged_bytes(stream.as_fd()).unwrap_or(0);
+                let unacknowledged = || bare::unacknowledged_bytes(stream.as_fd()).unwrap_or(0);
                 reporter.buffer_full(Monotonic::now(), unacknowledged);
                 return Ok(None);
             }

@@ -42,7 +42,6 @@ mod output;
 mod reporter;
 mod server;
 mod socket;
-mod sockopt;
 mod stop;
 mod summary;
 mod tcp_info;

@@ -12,7 +12,7 @@ use socket2::Socket;
 
 use crate::errno::errno_of;
 use crate::error::SocketError;
-use crate::sockopt;
+use keepalive_lab_bare as bare;
 
 /// A socket option of `socket(7)` or `tcp(7)` that a program can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ impl SocketOption {
         }
         let (level, number) = self.level_and_number();
         let value = c_int::try_from(value).map_err(|_| refused(Errno::EINVAL))?;
-        sockopt::set_int(socket.as_fd(), level, number, value).map_err(refused)
+        bare::set_int(socket.as_fd(), level, number, value).map_err(refused)
     }
 
     fn read(self, socket: &Socket) -> Result<i64, SocketError> {
@@ -107,7 +107,7 @@ impl SocketOption {
             return Ok(linger.map_or(-1, whole_seconds));
         }
         let (level, number) = self.level_and_number();
-        sockopt::get_int(socket.as_fd(), level, number).map(i64::from).map_err(unreadable)
+        bare::get_int(socket.as_fd(), level, number).map(i64::from).map_err(unreadable)
     }
 
     /// Sets the option where a value is asked, and reads what is in force.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::sockopt;
+use keepalive_lab_bare as bare;
 
 /// Room for more than the newest `struct tcp_info` (280 bytes in Linux 6.18).
 const BUFFER: usize = 512;
@@ -61,8 +61,8 @@ impl TcpInfo {
     pub fn read(socket: impl AsFd) -> Result<Self, Errno> {
         let socket: BorrowedFd<'_> = socket.as_fd();
         let mut bytes = [0; BUFFER];
-        let length = sockopt::get_bytes(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut bytes)?;
-        let unacknowledged_bytes = sockopt::unacknowledged_bytes(socket)?;
+        let length = bare::get_bytes(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut bytes)?;
+        let unacknowledged_bytes = bare::unacknowledged_bytes(socket)?;
         Ok(Self::parse(&bytes[..length.min(BUFFER)], unacknowledged_bytes))
     }
 

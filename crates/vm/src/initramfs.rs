@@ -11,7 +11,9 @@ use crate::program::Program;
 
 /// Where the guest finds its modules, in load order.
 pub(crate) const MODULES: &str = "/modules";
-/// Where the guest finds its job.
+/// Where it finds the modules that are loaded after the moment at which a machine is saved.
+pub(crate) const LATE_MODULES: &str = "/modules-late";
+/// Where it finds its job, if it was packed with it.
 pub(crate) const JOB: &str = "/job";
 
 /// The ends of the names of modules' files.
@@ -28,12 +30,12 @@ pub enum Need {
 }
 
 /// Files for a guest. The same files give the same bytes: no time stamps, no inode numbers of the host.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Initramfs {
     files: Vec<File>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct File {
     path: PathBuf,
     mode: u32,
@@ -76,21 +78,34 @@ impl Initramfs {
 
     /// Adds a module (uncompressed); modules are loaded in the order they were added.
     pub fn add_module(&mut self, name: &str, need: Need, bytes: Vec<u8>) {
-        let number = self.files.iter().filter(|file| file.path.starts_with(MODULES)).count();
+        self.add_module_to(MODULES, name, need, bytes);
+    }
+
+    /// Adds a module that is loaded after the moment at which a machine is saved: what it finds may change from
+    /// one resumption to the next.
+    pub fn add_late_module(&mut self, name: &str, need: Need, bytes: Vec<u8>) {
+        self.add_module_to(LATE_MODULES, name, need, bytes);
+    }
+
+    fn add_module_to(&mut self, folder: &str, name: &str, need: Need, bytes: Vec<u8>) {
+        let number = self.files.iter().filter(|file| file.path.starts_with(folder)).count();
         let suffix = match need {
             Need::Required => REQUIRED,
             Need::Optional => OPTIONAL,
         };
-        self.add(&Path::new(MODULES).join(format!("{number:03}-{name}.{suffix}")), 0o644, bytes);
-    }
-
-    /// Adds what the program in the guest is to do.
-    pub fn add_job(&mut self, bytes: Vec<u8>) {
-        self.add(Path::new(JOB), 0o644, bytes);
+        self.add(&Path::new(folder).join(format!("{number:03}-{name}.{suffix}")), 0o644, bytes);
     }
 
     fn add(&mut self, path: &Path, mode: u32, bytes: Vec<u8>) {
         self.files.push(File { path: path.into(), mode, bytes });
+    }
+
+    /// The same with the job that the program in the guest is to do.
+    #[must_use]
+    pub fn with_job(&self, bytes: Vec<u8>) -> Self {
+        let mut packed = self.clone();
+        packed.add(Path::new(JOB), 0o644, bytes);
+        packed
     }
 
     /// The archive, uncompressed: a guest would spend its own time on unpacking.
@@ -99,7 +114,7 @@ impl Initramfs {
             .files
             .iter()
             .flat_map(|file| file.path.ancestors().skip(1))
-            .chain([MODULES, "/dev", "/proc", "/sys", "/tmp", "/run"].map(Path::new))
+            .chain([MODULES, LATE_MODULES, "/dev", "/proc", "/sys", "/tmp", "/run"].map(Path::new))
             .filter(|folder| folder.parent().is_some())
             .collect();
         // Parents sort before their children.
@@ -149,7 +164,7 @@ mod tests {
         let mut initramfs = Initramfs::new(&program).unwrap();
         initramfs.add_module("veth", Need::Required, b"1".to_vec());
         initramfs.add_module("crc32c_intel", Need::Optional, b"2".to_vec());
-        initramfs.add_job(b"{}".to_vec());
+        let initramfs = initramfs.with_job(b"{}".to_vec());
         let mut archive = Vec::new();
         initramfs.write(&mut archive).unwrap();
         assert_eq!(
@@ -157,6 +172,7 @@ mod tests {
             [
                 "dev",
                 "modules",
+                "modules-late",
                 "proc",
                 "run",
                 "sys",

@@ -25,5 +25,7 @@ pub mod machine;
 pub mod program;
 
 pub use initramfs::{Initramfs, Need};
-pub use machine::{Accelerator, Channel, Guest, Machine, MachineClock, MachineError, Next, qemu_version};
+pub use machine::{
+    Accelerator, Channel, Guest, Machine, MachineClock, MachineError, Next, Saved, qemu_version,
+};
 pub use program::{Program, ProgramError};

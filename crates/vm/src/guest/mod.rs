@@ -8,12 +8,13 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use keepalive_lab_bare as bare;
 use nix::errno::Errno;
 use nix::sys::reboot::{RebootMode, reboot};
 
 pub use self::channel::Channel;
 pub(crate) use self::channel::PARAMETER;
-use crate::initramfs::JOB;
+use crate::initramfs::{JOB, LATE_MODULES, MODULES};
 
 /// Why a guest could not begin its job.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum GuestError {
         /// What the kernel said.
         errno: Errno,
     },
+    /// It could not have itself paused.
+    #[error("could not have this guest paused: {0}")]
+    Pause(Errno),
     /// A file.
     #[error("could not {doing} {path}: {source}")]
     File {
@@ -48,9 +52,15 @@ pub enum GuestError {
     },
 }
 
+/// On the kernel's command line: the guest has itself paused before it asks for its job, so that it can be saved.
+pub(crate) const PAUSE: &str = "keepalive_lab.pause";
+
+/// Where a guest that was saved and goes on finds its job (`drivers/firmware/qemu_fw_cfg.c`).
+const JOB_OF_THE_HOST: &str = "/sys/firmware/qemu_fw_cfg/by_name/opt/keepalive-lab/job/raw";
+
 /// Whether this process is the first of a guest that [`crate::Machine`] has started.
 pub fn is_init() -> bool {
-    std::process::id() == 1 && Path::new(JOB).exists()
+    std::process::id() == 1 && Path::new(MODULES).is_dir() && Path::new(LATE_MODULES).is_dir()
 }
 
 /// Does what an init must, hands the job and the channel to `work`, and switches the machine off.
@@ -70,8 +80,16 @@ pub fn run_as_init(work: impl FnOnce(Vec<u8>, Channel)) -> ! {
 
 fn begin() -> Result<(Vec<u8>, Channel), GuestError> {
     mounts::mount_all()?;
-    modules::load_all()?;
-    let job = fs::read(JOB).map_err(|source| GuestError::File { doing: "read", path: JOB.into(), source })?;
+    modules::load_all(MODULES)?;
     let cmdline = fs::read_to_string("/proc/cmdline").unwrap_or_default();
-    Ok((job, Channel::open(&cmdline)?))
+    let mut job = JOB;
+    if cmdline.split_whitespace().any(|word| word == PAUSE) {
+        // Here the host saves the machine. All that comes after happens anew each time it is resumed.
+        bare::pause_this_guest().map_err(GuestError::Pause)?;
+        modules::load_all(LATE_MODULES)?;
+        job = JOB_OF_THE_HOST;
+    }
+    let bytes =
+        fs::read(job).map_err(|source| GuestError::File { doing: "read", path: job.into(), source })?;
+    Ok((bytes, Channel::open(&cmdline)?))
 }

@@ -8,12 +8,12 @@ use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 
 use super::GuestError;
-use crate::initramfs::{MODULES, OPTIONAL};
+use crate::initramfs::OPTIONAL;
 
-/// Inserts them in the order of their names, which is the order they depend on one another.
-pub(super) fn load_all() -> Result<(), GuestError> {
-    let failed = |source| GuestError::File { doing: "list", path: MODULES.into(), source };
-    let entries = fs::read_dir(MODULES).map_err(failed)?.collect::<io::Result<Vec<_>>>();
+/// Inserts those of a folder in the order of their names, which is the order they depend on one another.
+pub(super) fn load_all(folder: &str) -> Result<(), GuestError> {
+    let failed = |source| GuestError::File { doing: "list", path: folder.into(), source };
+    let entries = fs::read_dir(folder).map_err(failed)?.collect::<io::Result<Vec<_>>>();
     let mut paths: Vec<PathBuf> = entries.map_err(failed)?.into_iter().map(|entry| entry.path()).collect();
     paths.sort();
     paths.iter().try_for_each(|path| load(path))

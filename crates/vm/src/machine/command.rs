@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::{Accelerator, Channel, Machine, MachineClock};
-use crate::guest::PARAMETER;
+use crate::guest::{PARAMETER, PAUSE};
 
 /// The files of a machine, by the paths under which QEMU opens them.
 #[derive(Debug)]
@@ -11,7 +11,30 @@ pub(super) struct Files {
     pub(super) initramfs: OsString,
     pub(super) output: OsString,
     pub(super) console: OsString,
+    pub(super) life: Life,
 }
+
+/// What a machine is started for.
+#[derive(Debug)]
+pub(super) enum Life {
+    /// To boot and do the job that is in its initramfs.
+    Boot,
+    /// To boot up to where it asks for its job, and be saved there.
+    Save,
+    /// To go on from there, with this job.
+    Resume {
+        /// The job's file.
+        job: OsString,
+        /// The saved machine, as a descriptor's number.
+        state: i32,
+    },
+}
+
+/// The job's name among what QEMU shows the guest (QEMU: `docs/specs/fw_cfg.rst`).
+const JOB: &str = "name=opt/keepalive-lab/job";
+
+/// The device by which a guest has itself paused, what to do then, and the channel by which it is told to go on.
+const PAUSING: &str = "-device pvpanic -action panic=pause -qmp stdio";
 
 /// The arguments of QEMU (tried with 7.2) for a machine.
 pub(super) fn arguments(machine: &Machine, files: &Files) -> Vec<OsString> {
@@ -44,14 +67,27 @@ pub(super) fn arguments(machine: &Machine, files: &Files) -> Vec<OsString> {
         device.push(path);
         words.extend(["-chardev".into(), device]);
     }
+    match &files.life {
+        Life::Boot => {}
+        Life::Save => {
+            words.extend(PAUSING.split(' ').map(OsString::from));
+            words.extend(["-fw_cfg".into(), format!("{JOB},string=none").into()]);
+        }
+        Life::Resume { job, state } => {
+            words.extend(PAUSING.split(' ').map(OsString::from));
+            let mut entry = OsString::from(format!("{JOB},file="));
+            entry.push(job);
+            words.extend(["-fw_cfg".into(), entry, "-incoming".into(), format!("fd:{state}").into()]);
+        }
+    }
     words.extend(["-kernel".into(), machine.kernel.clone().into_os_string()]);
     words.extend(["-initrd".into(), files.initramfs.clone()]);
-    words.extend(["-append".into(), kernel_command_line(machine).into()]);
+    words.extend(["-append".into(), kernel_command_line(machine, &files.life).into()]);
     words
 }
 
 /// The kernel's command line (`Documentation/admin-guide/kernel-parameters.txt`).
-fn kernel_command_line(machine: &Machine) -> String {
+fn kernel_command_line(machine: &Machine, life: &Life) -> String {
     let device = match machine.channel {
         Channel::VirtioSerial => "/dev/vport0p1",
         Channel::Serial => "/dev/ttyS1",
@@ -68,27 +104,55 @@ fn kernel_command_line(machine: &Machine) -> String {
         }
         MachineClock::Real(_) => "cryptomgr.notests nowatchdog",
     };
-    format!("{common} {clock} {PARAMETER}{device}")
+    // What the kernel does not know it hands to its first process: this one as a variable.
+    let path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+    let pause = match life {
+        Life::Boot => String::new(),
+        Life::Save | Life::Resume { .. } => format!(" {PAUSE}"),
+    };
+    format!("{common} {clock} {path} {PARAMETER}{device}{pause}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn words(clock: MachineClock, channel: Channel) -> String {
+    fn words(clock: MachineClock, channel: Channel, life: Life) -> String {
         let machine = Machine { kernel: "/boot/vmlinux".into(), memory_mib: 256, clock, channel };
-        let files = Files { initramfs: "/1".into(), output: "/2".into(), console: "/3".into() };
+        let files = Files { initramfs: "/1".into(), output: "/2".into(), console: "/3".into(), life };
         let words = arguments(&machine, &files);
         words.iter().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn the_command_line_of_a_virtual_clock() {
-        insta::assert_snapshot!(words(MachineClock::Virtual, Channel::VirtioSerial));
+        insta::assert_snapshot!(words(MachineClock::Virtual, Channel::VirtioSerial, Life::Boot));
+    }
+
+    #[test]
+    fn the_command_line_of_a_machine_that_goes_on() {
+        let life = Life::Resume { job: "/4".into(), state: 5 };
+        insta::assert_snapshot!(words(MachineClock::Virtual, Channel::VirtioSerial, life));
+    }
+
+    #[test]
+    fn a_machine_goes_on_with_the_devices_it_was_saved_with() {
+        let devices = |life| {
+            let words = words(MachineClock::Virtual, Channel::VirtioSerial, life);
+            words
+                .lines()
+                .filter(|word| !word.contains("opt/keepalive-lab/job"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let mut resumed = devices(Life::Resume { job: "/4".into(), state: 5 });
+        let incoming = resumed.iter().position(|word| word == "-incoming").expect("a saved machine");
+        resumed.drain(incoming..incoming + 2);
+        assert_eq!(resumed, devices(Life::Save));
     }
 
     #[test]
     fn the_command_line_of_a_real_clock() {
-        insta::assert_snapshot!(words(MachineClock::Real(Accelerator::Kvm), Channel::Serial));
+        insta::assert_snapshot!(words(MachineClock::Real(Accelerator::Kvm), Channel::Serial, Life::Boot));
     }
 }

@@ -4,6 +4,8 @@ mod command;
 pub mod console;
 pub mod keeper;
 mod lines;
+mod qmp;
+mod saved;
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -18,7 +20,10 @@ use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::unistd::dup;
 
+use self::command::Life;
 use self::lines::Lines;
+use self::qmp::Qmp;
+pub use self::saved::Saved;
 use crate::initramfs::Initramfs;
 
 /// The program that is the machine (Debian package `qemu-system-x86`).
@@ -73,6 +78,14 @@ pub enum MachineError {
     /// QEMU is not installed.
     #[error("{QEMU} is not installed")]
     QemuMissing,
+    /// The machine did not come to where it can be saved, or could not go on from there.
+    #[error("could not {doing}: {said}")]
+    Saved {
+        /// What was tried.
+        doing: &'static str,
+        /// What QEMU or the guest said.
+        said: String,
+    },
     /// QEMU, or what it needs, could not be started.
     #[error("could not {doing}: {source}")]
     Io {
@@ -93,6 +106,8 @@ impl MachineError {
 #[derive(Debug)]
 pub struct Guest {
     child: Child,
+    /// Held open: QEMU goes on telling of events.
+    qmp: Option<Qmp>,
     ended: Option<ExitStatus>,
     lines: Lines,
     console: File,
@@ -123,31 +138,39 @@ pub fn qemu_version() -> Result<String, MachineError> {
 }
 
 impl Machine {
-    /// Starts it with this initramfs. What it sends is held in an unnamed file in `folder`, or in memory where that
-    /// file system has no unnamed files.
+    /// Boots it with this initramfs, in which the job is. What it sends is held in an unnamed file in `folder`, or in
+    /// memory where that file system has no unnamed files.
     ///
     /// `keeper` is an executable whose `main` calls [`keeper::run_if_asked`] first. The machine lives at most as
     /// long as the calling thread.
     pub fn start(&self, initramfs: &Initramfs, folder: &Path, keeper: &Path) -> Result<Guest, MachineError> {
         let mut archive = in_memory("initramfs")?;
         initramfs.write(&mut archive).map_err(MachineError::doing("write the guest's initramfs"))?;
+        self.spawn(&archive, folder, keeper, Life::Boot)
+    }
+
+    fn spawn(&self, archive: &File, folder: &Path, keeper: &Path, life: Life) -> Result<Guest, MachineError> {
         let output = unnamed_in(folder).or_else(|_| in_memory("channel"))?;
         let (console, complaints) = (in_memory("console")?, in_memory("complaints")?);
-        let (initrd_end, output_end, console_end) = (heir(&archive)?, heir(&output)?, heir(&console)?);
+        let (initrd_end, output_end, console_end) = (heir(archive)?, heir(&output)?, heir(&console)?);
+        // Only a machine that is saved or resumed is talked to.
+        let pipe = || if matches!(life, Life::Boot) { Stdio::null() } else { Stdio::piped() };
+        let (stdin, stdout) = (pipe(), pipe());
         let files = command::Files {
             initramfs: path_of(&initrd_end),
             output: path_of(&output_end),
             console: path_of(&console_end),
+            life,
         };
         let child = Command::new(keeper)
             .args(keeper::arguments())
             .args(command::arguments(self, &files))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdin(stdin)
+            .stdout(stdout)
             .stderr(complaints.try_clone().map_err(MachineError::doing("start QEMU"))?)
             .spawn()
             .map_err(MachineError::doing("start QEMU"))?;
-        Ok(Guest { child, ended: None, lines: Lines::of(output), console, complaints })
+        Ok(Guest { child, qmp: None, ended: None, lines: Lines::of(output), console, complaints })
     }
 }
 

@@ -58,12 +58,7 @@ impl<'a> Attended<'a> {
         scenarios: &'a [(PathBuf, Scenario)],
         audience: &mut Audience<'_>,
     ) -> Result<Self, Complaint> {
-        audience.reporter.step(&format!(
-            "{}: starting {}",
-            plan.kernel.release,
-            plan.in_words(plan.machine.clock)
-        ));
-        let guest = plan.start(plan.machine.clock, audience.root)?;
+        let guest = plan.start(plan.machine.clock, audience.root, audience.reporter)?;
         Ok(Self {
             number,
             plan,
@@ -258,9 +253,8 @@ impl<'a> Attended<'a> {
             return Ok(false);
         }
         self.clock = MachineClock::Real(Accelerator::Tcg);
-        let (release, way) = (&self.plan.kernel.release, self.plan.in_words(self.clock));
-        audience.reporter.step(&format!("{release}: does not boot with KVM here; starting {way}"));
-        self.guest = self.plan.start(self.clock, audience.root)?;
+        audience.reporter.step(&format!("{}: it does not boot with KVM here", self.plan.kernel.release));
+        self.guest = self.plan.start(self.clock, audience.root, audience.reporter)?;
         self.last_sign = Instant::now();
         Ok(true)
     }

@@ -6,6 +6,9 @@ use keepalive_lab_scenario::fault::Action;
 /// The driver of the channel; without it a serial port serves.
 pub(super) const CHANNEL: [&str; 2] = ["virtio_pci", "virtio_console"];
 
+/// By this a guest that was saved and resumed is given its job; without it, it boots each time.
+pub(super) const JOB_OF_THE_HOST: &str = "qemu_fw_cfg";
+
 /// What every cell needs.
 pub(super) const NETWORK: &str = "veth";
 

@@ -5,17 +5,18 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keepalive_lab_kernels::{Cache, Kernel, KernelSpec, ModuleError, ModuleTree};
+use keepalive_lab_kernels::{Cache, Kernel, KernelSpec, Module, ModuleError, ModuleTree};
 use keepalive_lab_netlab::firewall::Program as FirewallProgram;
 use keepalive_lab_results::{Owner, metadata};
 use keepalive_lab_scenario::Scenario;
 use keepalive_lab_scenario::fault::Action;
 use keepalive_lab_vm::{
-    Accelerator, Channel, Guest, Initramfs, Machine, MachineClock, MachineError, Need, Program, qemu_version,
+    Accelerator, Channel, Guest, Initramfs, Machine, MachineClock, MachineError, Need, Program, Saved,
+    qemu_version,
 };
 
 use super::job::Job;
-use super::modules::{CHANNEL, NETWORK, RULE_PARTS, RULES, candidates, has_rules};
+use super::modules::{CHANNEL, JOB_OF_THE_HOST, NETWORK, RULE_PARTS, RULES, candidates, has_rules};
 use crate::args::RunArgs;
 use crate::complaint::Complaint;
 use crate::exit::Exit;
@@ -28,6 +29,9 @@ const CELL_MIB: u32 = 1;
 
 /// What the guest's kernel and this program take of its memory, in MiB.
 const BASE_MIB: u32 = 128;
+
+/// Booted machines, in the folder of the kernels.
+const MACHINES: &str = "machines";
 
 /// The extensions of iptables' programs on Debian: they are loaded by name, so no loader lists them.
 const XTABLES: &str = "/usr/lib/x86_64-linux-gnu/xtables";
@@ -46,6 +50,9 @@ pub(super) struct Plan {
     /// Whose the files of its results are.
     pub owner: Owner,
     initramfs: Initramfs,
+    job: Vec<u8>,
+    /// Where booted machines are saved, if this one can be.
+    machines: Option<PathBuf>,
     qemu: String,
 }
 
@@ -68,34 +75,63 @@ pub(super) fn all(
     }
     let init = Packed::read(&std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?)?;
     let packed = firewall_programs(scenarios)?;
+    let job = job(scenarios, args, clock);
     found
         .into_iter()
         .map(|kernel| {
-            let (initramfs, channel) = pack(&kernel, &init, &packed, scenarios, args, clock)?;
+            let (initramfs, modules) = pack(&kernel, &init, &packed, scenarios)?;
             let image = kernel.image.clone();
-            let machine = Machine { kernel: image, memory_mib: args.vm.memory, clock, channel };
+            let machine =
+                Machine { kernel: image, memory_mib: args.vm.memory, clock, channel: modules.channel };
+            let machines = modules.can_be_saved.then(|| cache.folder().join(MACHINES));
+            let job = job.clone();
             let (programs, qemu) = (programs.clone(), qemu.clone());
             let patience = args.vm.patience;
-            Ok(Plan { kernel, machine, patience, programs, owner, initramfs, qemu })
+            Ok(Plan { kernel, machine, patience, programs, owner, initramfs, job, machines, qemu })
         })
         .collect()
 }
 
 impl Plan {
     /// Starts the guest on this clock; what it sends is held in an unnamed file in `folder`.
-    pub(super) fn start(&self, clock: MachineClock, folder: &Path) -> Result<Guest, Complaint> {
+    ///
+    /// In virtual time it goes on from where it was saved after its boot, which is done here if it was not yet.
+    pub(super) fn start(
+        &self,
+        clock: MachineClock,
+        folder: &Path,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Guest, Complaint> {
         let keeper = std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?;
+        let release = &self.kernel.release;
+        if let (MachineClock::Virtual, Some(machines)) = (clock, &self.machines) {
+            match self.resume(machines, folder, &keeper, reporter) {
+                Ok(guest) => return Ok(guest),
+                Err(error) => reporter.step(&format!("{release}: {error}; booting it instead")),
+            }
+        }
+        reporter.step(&format!("{release}: booting {}", in_words(clock)));
         let machine = Machine { clock, ..self.machine.clone() };
-        machine.start(&self.initramfs, folder, &keeper).map_err(|error| of_machine(&error))
+        let guest = machine.start(&self.initramfs.with_job(self.job.clone()), folder, &keeper);
+        guest.map_err(|error| of_machine(&error))
     }
 
-    /// How it runs on this clock, in words.
-    pub(super) fn in_words(&self, clock: MachineClock) -> &'static str {
-        match clock {
-            MachineClock::Virtual => "in virtual time",
-            MachineClock::Real(Accelerator::Kvm) => "in real time, with KVM",
-            MachineClock::Real(Accelerator::Tcg) => "in real time, without KVM",
+    fn resume(
+        &self,
+        machines: &Path,
+        folder: &Path,
+        keeper: &Path,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Guest, MachineError> {
+        let saved = Saved::of(&self.machine, &self.initramfs, &self.qemu, machines)?;
+        let release = &self.kernel.release;
+        if saved.exists() {
+            reporter.step(&format!("{release}: resuming {}", in_words(MachineClock::Virtual)));
+        } else {
+            reporter.step(&format!("{release}: booting, to be resumed from there from now on"));
+            saved.save(keeper, self.patience)?;
         }
+        saved.resume(&self.job, folder, keeper).inspect_err(|_| saved.forget())
     }
 
     /// For `run.json`.
@@ -114,6 +150,15 @@ impl Plan {
             },
             memory_mib: self.machine.memory_mib,
         }
+    }
+}
+
+/// How a guest runs on this clock.
+pub(super) const fn in_words(clock: MachineClock) -> &'static str {
+    match clock {
+        MachineClock::Virtual => "in virtual time",
+        MachineClock::Real(Accelerator::Kvm) => "in real time, with KVM",
+        MachineClock::Real(Accelerator::Tcg) => "in real time, without KVM",
     }
 }
 
@@ -173,9 +218,7 @@ fn pack(
     init: &Packed,
     programs: &[Packed],
     scenarios: &[(PathBuf, Scenario)],
-    args: &RunArgs,
-    clock: MachineClock,
-) -> Result<(Initramfs, Channel), Complaint> {
+) -> Result<(Initramfs, Modules), Complaint> {
     let mut initramfs = Initramfs::new(&init.program).map_err(|error| unpackable(&error.to_string()))?;
     for packed in programs {
         let added = initramfs.add_program(&packed.path, &packed.program);
@@ -186,7 +229,12 @@ fn pack(
             initramfs.add_copy(&extension.path()).map_err(|error| unpackable(&error.to_string()))?;
         }
     }
-    let channel = pack_modules(&mut initramfs, kernel, scenarios, !programs.is_empty())?;
+    let modules = pack_modules(&mut initramfs, kernel, scenarios, !programs.is_empty())?;
+    Ok((initramfs, modules))
+}
+
+/// What the guests are to do, the same for all.
+fn job(scenarios: &[(PathBuf, Scenario)], args: &RunArgs, clock: MachineClock) -> Vec<u8> {
     let job = Job {
         ports: ports_of(scenarios),
         scenarios: scenarios.iter().map(|(_, scenario)| scenario.cells.clone()).collect(),
@@ -195,8 +243,7 @@ fn pack(
             MachineClock::Real(_) => NonZeroUsize::MIN,
         },
     };
-    initramfs.add_job(serde_json::to_vec(&job).expect("plain values serialise"));
-    Ok((initramfs, channel))
+    serde_json::to_vec(&job).expect("plain values serialise")
 }
 
 /// How many cells a guest of this memory bears at once.
@@ -205,23 +252,29 @@ fn cells_at_once(memory_mib: u32) -> NonZeroUsize {
     NonZeroUsize::new(usize::try_from(cells).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Packs the modules that the cells need, and tells the channel they allow. A kernel without a folder of modules
-/// is taken to have all of them built in.
+/// What the modules of a kernel allow.
+struct Modules {
+    /// By what the guest tells the host.
+    channel: Channel,
+    /// Whether it can be given its job after it was saved and resumed.
+    can_be_saved: bool,
+}
+
+/// Packs the modules that the cells need. A kernel without a folder of modules is taken to have all of them
+/// built in.
 fn pack_modules(
     initramfs: &mut Initramfs,
     kernel: &Kernel,
     scenarios: &[(PathBuf, Scenario)],
     by_program: bool,
-) -> Result<Channel, Complaint> {
-    let Some(folder) = &kernel.modules else { return Ok(Channel::Serial) };
+) -> Result<Modules, Complaint> {
+    let Some(folder) = &kernel.modules else {
+        return Ok(Modules { channel: Channel::Serial, can_be_saved: false });
+    };
     let tree = ModuleTree::open(folder).map_err(|error| of_modules(kernel, &error))?;
     let mut names = vec![NETWORK.to_owned()];
-    // A cell opens the firewalls of its hosts also where no rule goes in; only one with rules cannot do without.
-    let has_rules = scenarios.iter().any(|(_, scenario)| has_rules(scenario));
-    if has_rules || tree.has(RULES) {
+    if scenarios.iter().any(|(_, scenario)| has_rules(scenario)) {
         names.push(RULES.into());
-    }
-    if has_rules {
         names.extend(RULE_PARTS.map(str::to_owned).into_iter().filter(|name| tree.has(name)));
     }
     if by_program {
@@ -231,13 +284,32 @@ fn pack_modules(
     if has_channel {
         names.extend(CHANNEL.map(str::to_owned));
     }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for module in tree.resolve(&names).map_err(|error| of_modules(kernel, &error))? {
-        let bytes = module.read().map_err(|error| of_modules(kernel, &error))?;
-        let need = if module.optional { Need::Optional } else { Need::Required };
-        initramfs.add_module(&module.name, need, bytes);
+    for (name, need, bytes) in read_modules(&tree, kernel, &names)? {
+        initramfs.add_module(&name, need, bytes);
     }
-    Ok(if has_channel { Channel::VirtioSerial } else { Channel::Serial })
+    let can_be_saved = has_channel && tree.has(JOB_OF_THE_HOST);
+    if can_be_saved {
+        for (name, need, bytes) in read_modules(&tree, kernel, &[JOB_OF_THE_HOST.to_owned()])? {
+            initramfs.add_late_module(&name, need, bytes);
+        }
+    }
+    let channel = if has_channel { Channel::VirtioSerial } else { Channel::Serial };
+    Ok(Modules { channel, can_be_saved })
+}
+
+/// These modules and what they need, in load order.
+fn read_modules(
+    tree: &ModuleTree,
+    kernel: &Kernel,
+    names: &[String],
+) -> Result<Vec<(String, Need, Vec<u8>)>, Complaint> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let modules = tree.resolve(&names).map_err(|error| of_modules(kernel, &error))?;
+    let read = |module: Module| {
+        let bytes = module.read().map_err(|error| of_modules(kernel, &error))?;
+        Ok((module.name, if module.optional { Need::Optional } else { Need::Required }, bytes))
+    };
+    modules.into_iter().map(read).collect()
 }
 
 /// The lines of all rules.
@@ -253,7 +325,7 @@ fn of_machine(error: &MachineError) -> Complaint {
     let complaint = Complaint::new(Exit::Lacking, "there is no virtual machine").reason(error.to_string());
     match error {
         MachineError::QemuMissing => complaint.help("apt-get install qemu-system-x86"),
-        MachineError::Io { .. } => complaint,
+        MachineError::Io { .. } | MachineError::Saved { .. } => complaint,
     }
 }
 
