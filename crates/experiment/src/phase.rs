@@ -4,6 +4,7 @@
 //! it fires depends on when it was armed. All timers of a cell are armed at fixed distances from its beginning;
 //! beginning it at several places of the wheel's period samples all that can come of it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keepalive_lab_clock::{Monotonic, Wheel};
@@ -34,6 +35,9 @@ const PARTS: u64 = 32_767;
 /// From building the last network of a wave to its first beginning, so that the timer thread is not late.
 const LEAD: Duration = Duration::from_millis(1);
 
+/// From one beginning to the next within a wave: the start of a cell takes the CPU for a millisecond or two.
+const SPACING: Duration = Duration::from_millis(20);
+
 /// When a cell begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
@@ -43,12 +47,38 @@ pub struct Start {
     pub offset: Duration,
 }
 
-impl Start {
-    /// When this cell begins, at the earliest just after `earliest`; `None` where it asks for no phase.
-    pub fn of(cell: &Cell, wheel: &Wheel, earliest: Monotonic) -> Option<Self> {
-        let period = period(cell, wheel.ticks_per_second());
+/// The beginnings of the cells of a wave, each at its own phase and apart from all others: cells that began together
+/// would wait for one another, some milliseconds each, and so begin at other phases than alone.
+#[derive(Debug)]
+pub struct Starts<'a> {
+    wheel: &'a Wheel,
+    earliest: Monotonic,
+    taken: BTreeSet<Monotonic>,
+}
+
+impl<'a> Starts<'a> {
+    /// For cells that can begin from now on.
+    pub fn new(wheel: &'a Wheel, now: Monotonic) -> Self {
+        Self { wheel, earliest: now + LEAD, taken: BTreeSet::new() }
+    }
+
+    /// When the next cell begins: the first moment of its phase that is apart from those given before. `None` where it
+    /// asks for no phase.
+    pub fn next(&mut self, cell: &Cell) -> Option<Start> {
+        let period = period(cell, self.wheel.ticks_per_second());
         let offset = offset(cell.phase?, period);
-        Some(Self { at: wheel.next(earliest + LEAD, period, offset), offset })
+        let mut at = self.wheel.next(self.earliest, period, offset);
+        while !self.is_free(at) {
+            at = self.wheel.next(at + SPACING, period, offset);
+        }
+        self.taken.insert(at);
+        Some(Start { at, offset })
+    }
+
+    fn is_free(&self, at: Monotonic) -> bool {
+        let after = self.taken.range(at..).next().is_none_or(|next| *next - at >= SPACING);
+        let before = self.taken.range(..at).next_back().is_none_or(|last| at - *last >= SPACING);
+        after && before
     }
 }
 
@@ -167,11 +197,27 @@ mod tests {
         let mut cell = cell("[stop]\nlimit = \"10s\"\n");
         cell.phase = Some(Phase { index: 3, of: 4 });
         let earliest = Monotonic::now();
-        let start = Start::of(&cell, &wheel, earliest).expect("a phase was asked for");
+        let start = Starts::new(&wheel, earliest).next(&cell).expect("a phase was asked for");
         let period = period(&cell, wheel.ticks_per_second());
         assert_eq!(wheel.position(start.at, period), start.offset);
         assert!(start.at >= earliest + LEAD && start.at < earliest + LEAD + period);
         cell.phase = None;
-        assert_eq!(Start::of(&cell, &wheel, earliest), None);
+        assert_eq!(Starts::new(&wheel, earliest).next(&cell), None);
+    }
+
+    #[test]
+    fn cells_of_one_phase_begin_a_whole_number_of_periods_apart_and_no_two_together() {
+        let wheel = Wheel::of_this_kernel().expect("every kernel has a tick");
+        let mut starts = Starts::new(&wheel, Monotonic::now());
+        let mut given = Vec::new();
+        for of in [1, 1, 1, 7, 7, 7] {
+            let mut cell = cell("[stop]\nlimit = \"200s\"\n");
+            cell.phase = Some(Phase { index: given.len() as u32 % of, of });
+            let start = starts.next(&cell).expect("a phase was asked for");
+            assert_eq!(wheel.position(start.at, period(&cell, wheel.ticks_per_second())), start.offset);
+            given.push(start.at);
+        }
+        given.sort();
+        assert!(given.windows(2).all(|pair| pair[1] - pair[0] >= SPACING), "{given:?}");
     }
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 
 use crate::cell_run::prepare;
 use crate::lab::Event;
-use crate::phase::Start;
+use crate::phase::Starts;
 use crate::record::Record;
 use crate::tools::Tools;
 
@@ -43,11 +43,14 @@ async fn run_wave(tools: &Tools, cells: &[(usize, &Cell)], events: &Sender<Event
     let networks: Vec<_> = prepared.iter().map(|(.., ready)| ready.network()).collect();
     let asks = cells.iter().any(|(_, cell)| cell.phase.is_some());
     let wheel = if asks { tools.wheel() } else { None };
-    let built = Monotonic::now();
+    let mut starts = wheel.map(|wheel| Starts::new(wheel, Monotonic::now()));
+    let prepared: Vec<_> = prepared
+        .into_iter()
+        .map(|(number, cell, ready)| (number, ready, starts.as_mut().and_then(|starts| starts.next(cell))))
+        .collect();
     let mut living: FuturesUnordered<_> = prepared
         .into_iter()
-        .map(|(number, cell, ready)| async move {
-            let start = wheel.and_then(|wheel| Start::of(cell, wheel, built));
+        .map(|(number, ready, start)| async move {
             send(match ready.live(tools, start, &tell(number)).await {
                 Ok(outcome) => Event::Ended { cell: number, outcome: Box::new(outcome) },
                 Err(error) => Event::Failed { cell: number, error },

@@ -27,9 +27,11 @@ enum Value {
     /// Of many, in milliseconds.
     Distribution { samples: usize, median_ms: f64, p99_ms: f64, max_ms: f64, limit: Option<Limit> },
     /// One number of milliseconds, a median that somebody else took.
-    Median { samples: usize, median_ms: f64 },
+    Median { samples: usize, median_ms: f64, limit: Option<Limit> },
     /// How many times something else.
-    Ratio { ratio: f64, at_most: f64 },
+    Ratio { ratio: f64, at_most: Option<f64> },
+    /// So much of something.
+    Amount { amount: f64, unit: &'static str, at_most: Option<f64> },
     /// Nothing, and why.
     Skipped { skipped: String },
 }
@@ -63,12 +65,22 @@ impl Figure {
 
     /// A median over `samples` that was taken elsewhere.
     pub(crate) fn median(what: impl Into<String>, samples: usize, median_ms: f64) -> Self {
-        Self { what: what.into(), value: Value::Median { samples, median_ms } }
+        Self { what: what.into(), value: Value::Median { samples, median_ms, limit: None } }
     }
 
     /// A quotient that should not be above `at_most`.
-    pub(crate) fn ratio(what: impl Into<String>, ratio: f64, at_most: f64) -> Self {
+    pub(crate) fn ratio(what: impl Into<String>, ratio: f64, at_most: Option<f64>) -> Self {
         Self { what: what.into(), value: Value::Ratio { ratio, at_most } }
+    }
+
+    /// A whole number of something that should not be above `at_most`.
+    pub(crate) fn amount(
+        what: impl Into<String>,
+        amount: f64,
+        unit: &'static str,
+        at_most: Option<f64>,
+    ) -> Self {
+        Self { what: what.into(), value: Value::Amount { amount, unit, at_most } }
     }
 
     /// What could not be measured here.
@@ -78,7 +90,7 @@ impl Figure {
 
     /// The same with a limit.
     pub(crate) fn within(mut self, at_most: Limit) -> Self {
-        if let Value::Distribution { limit, .. } = &mut self.value {
+        if let Value::Distribution { limit, .. } | Value::Median { limit, .. } = &mut self.value {
             *limit = Some(at_most);
         }
         self
@@ -111,19 +123,25 @@ impl Figure {
         match &self.value {
             Value::Distribution { samples, median_ms, p99_ms, max_ms, limit } => {
                 let limit = match limit {
-                    None => String::new(),
-                    Some(Limit::MedianMs(at_most)) => mark("median", *median_ms, *at_most, " ms"),
                     Some(Limit::P99Ms(at_most)) => mark("p99", *p99_ms, *at_most, " ms"),
+                    limit => of_median(*median_ms, *limit),
                 };
                 let [median, p99, max] = [median_ms, p99_ms, max_ms].map(|value| format!("{value:.3} ms"));
                 format!("{what:<44} {samples:>7} {median:>10} {p99:>10} {max:>10} {limit}")
             }
-            Value::Median { samples, median_ms } => {
-                format!("{what:<44} {samples:>7} {:>10}", format!("{median_ms:.3} ms"))
+            Value::Median { samples, median_ms, limit } => {
+                let (median, limit) = (format!("{median_ms:.3} ms"), of_median(*median_ms, *limit));
+                format!("{what:<44} {samples:>7} {median:>10} {:>10} {:>10} {limit}", "", "")
             }
             Value::Ratio { ratio, at_most } => {
-                let limit = mark("ratio", *ratio, *at_most, "");
+                let limit = at_most.map_or_else(String::new, |at_most| mark("ratio", *ratio, at_most, ""));
                 format!("{what:<44} {:>7} {ratio:>10.2} {:>10} {:>10} {limit}", "", "", "")
+            }
+            Value::Amount { amount, unit, at_most } => {
+                let limit = at_most
+                    .map_or_else(String::new, |at_most| mark("", *amount, at_most, &format!(" {unit}")));
+                let amount = format!("{amount:.0} {unit}");
+                format!("{what:<44} {:>7} {:>10} {:>10} {:>10} {limit}", "", amount.trim_end(), "", "")
             }
             Value::Skipped { skipped } => format!("{what:<44} skipped: {skipped}"),
         }
@@ -132,10 +150,18 @@ impl Figure {
     }
 }
 
+fn of_median(median_ms: f64, limit: Option<Limit>) -> String {
+    match limit {
+        Some(Limit::MedianMs(at_most)) => mark("median", median_ms, at_most, " ms"),
+        Some(Limit::P99Ms(_)) | None => String::new(),
+    }
+}
+
 /// A limit, with `!` in front where it is not kept.
 fn mark(of: &str, value: f64, at_most: f64, unit: &str) -> String {
     let mark = if value > at_most { '!' } else { ' ' };
-    format!("{mark} {of} {at_most}{unit}")
+    let space = if of.is_empty() { "" } else { " " };
+    format!("{mark} {of}{space}{at_most}{unit}")
 }
 
 /// The smallest sample that so many per cent of them do not exceed.

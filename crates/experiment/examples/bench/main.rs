@@ -11,6 +11,7 @@ mod faults;
 mod figure;
 mod network;
 mod start;
+mod virtual_time;
 
 use std::process::ExitCode;
 
@@ -28,20 +29,26 @@ type Part = Result<Vec<Figure>, Failure>;
 type Named<'a> = (&'static str, &'a dyn Fn(&Lab) -> Part);
 
 fn main() -> ExitCode {
-    let parts: [Named; 5] = [
+    let arguments = std::env::args().skip(1);
+    let (options, asked): (Vec<String>, Vec<String>) =
+        arguments.partition(|argument| argument.starts_with('-'));
+    let kernel = options.iter().find_map(|option| option.strip_prefix("--kernel="));
+    let (kernel, fetches) =
+        (kernel.unwrap_or(virtual_time::KERNEL), options.iter().any(|option| option == "--fetch"));
+    let parts: [Named; 6] = [
         ("network", &|_| network::measure()),
         ("netlink", &faults::by_netlink),
         ("programs", &faults::by_programs),
         ("deaths", &deaths::measure),
         ("start", &|_| start::measure()),
+        ("virtual", &|_| virtual_time::measure(kernel, fetches)),
     ];
-    let (options, asked): (Vec<String>, Vec<String>) =
-        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
-    let style = match options.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => Style::Table,
-        ["--json"] => Style::JsonLines,
-        _ => return usage(&parts),
-    };
+    let style = if options.iter().any(|option| option == "--json") { Style::JsonLines } else { Style::Table };
+    let is_known =
+        |option: &String| ["--json", "--fetch"].contains(&option.as_str()) || option.starts_with("--kernel=");
+    if !options.iter().all(is_known) {
+        return usage(&parts);
+    }
     if asked.iter().any(|asked| parts.iter().all(|(name, _)| name != asked)) {
         return usage(&parts);
     }
@@ -73,6 +80,6 @@ fn main() -> ExitCode {
 
 fn usage(parts: &[Named]) -> ExitCode {
     let names: Vec<_> = parts.iter().map(|(name, _)| *name).collect();
-    eprintln!("usage: bench [--json] [{}]...", names.join("|"));
+    eprintln!("usage: bench [--json] [--kernel=SPEC] [--fetch] [{}]...", names.join("|"));
     ExitCode::from(2)
 }

@@ -29,7 +29,7 @@ pub(crate) fn measure() -> Part {
     Ok(vec![
         Figure::median("network of one cell built", pairs, number("builder_ms")?),
         Figure::median("  bare sequence of system calls beside it", pairs, number("bare_ms")?),
-        Figure::ratio("  times the bare sequence", number("ratio")?, AT_MOST),
+        Figure::ratio("  times the bare sequence", number("ratio")?, Some(AT_MOST)),
         Figure::median("network of one cell dropped", pairs, number("drop_ms")?),
     ])
 }

@@ -1,6 +1,6 @@
 //! How long the binary takes to start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,18 +11,24 @@ const STARTS: usize = 200;
 
 /// Starts `keepalive-lab --version`, and the program that does nothing, by turns.
 pub(crate) fn measure() -> Part {
-    let here = std::env::current_exe()?;
-    // target/release/examples/bench
-    let folder = here.parent().and_then(Path::parent).ok_or("no folder for binaries")?;
+    let binary = binary()?;
     let (mut own, mut bare) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
-        own.push(time(Command::new(folder.join("keepalive-lab")).arg("--version"))?);
+        own.push(time(Command::new(&binary).arg("--version"))?);
         bare.push(time(&mut Command::new("true"))?);
     }
     Ok(vec![
         Figure::distribution("keepalive-lab --version", own).within(Limit::MedianMs(10.0)),
         Figure::distribution("  bare program beside it: true", bare),
     ])
+}
+
+/// The binary, which was built together with this.
+pub(crate) fn binary() -> Result<PathBuf, Failure> {
+    let here = std::env::current_exe()?;
+    // target/release/examples/bench
+    let folder = here.parent().and_then(Path::parent).ok_or("no folder for binaries")?;
+    Ok(folder.join("keepalive-lab"))
 }
 
 fn time(command: &mut Command) -> Result<Duration, Failure> {
