@@ -81,7 +81,7 @@ fn list(args: &KernelsArgs) -> Result<Exit, KernelError> {
 }
 
 /// What identifies a series: the first two numbers of a release.
-fn series(release: &str) -> String {
+pub(crate) fn series(release: &str) -> String {
     release.split(['.', '-', '+']).take(2).collect::<Vec<_>>().join(".")
 }
 

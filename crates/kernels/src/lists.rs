@@ -35,16 +35,22 @@ impl Cache {
         age: Age,
         tell: &mut dyn FnMut(&Step),
     ) -> Result<Lists, KernelError> {
-        if suite.is_none() {
-            let apt = Apt::of_machine();
-            let asking = || tell(&Step::Asking { suite: None });
-            if let Some(listing) = apt.listing(&self.memory_of_machine(), asking)?
-                && (!listing.kernels.is_empty() || apt.places()?.have_lists())
-            {
-                return Ok(Lists { apt, listing, are_of_machine: true });
+        let of_machine = match suite {
+            None => self.lists_of_machine(|| tell(&Step::Asking { suite: None }))?,
+            Some(_) => None,
+        };
+        of_machine.map_or_else(|| self.private_lists(suite, age, tell), Ok)
+    }
+
+    /// The lists that the machine has; `None` where it has none, or outdated ones. Nothing is fetched.
+    pub(crate) fn lists_of_machine(&self, before: impl FnOnce()) -> Result<Option<Lists>, KernelError> {
+        let apt = Apt::of_machine();
+        Ok(match apt.listing(&self.memory_of_machine(), before)? {
+            Some(listing) if !listing.kernels.is_empty() || apt.places()?.have_lists() => {
+                Some(Lists { apt, listing, are_of_machine: true })
             }
-        }
-        self.private_lists(suite, age, tell)
+            _ => None,
+        })
     }
 
     /// What [`lists`](Self::lists) gives when the machine's own turned out to be outdated.

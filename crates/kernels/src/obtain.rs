@@ -76,6 +76,13 @@ impl Cache {
         Ok(self.lists(suite, Age::Day, &mut |_| ())?.listing.kernels)
     }
 
+    /// The kernels that the machine's own lists promise, newest first, one for each package; `None` where it has no
+    /// lists, or outdated ones. Nothing is fetched, so what is promised may be gone from the mirrors.
+    pub fn promised(&self) -> Result<Option<Vec<AvailableKernel>>, KernelError> {
+        require_x86_64()?;
+        Ok(self.lists_of_machine(|| ())?.map(|lists| lists.listing.kernels))
+    }
+
     /// The newest kernel that matches, or where that cannot be had, the newest kept one.
     fn debian(&self, spec: &DebianSpec, tell: &mut dyn FnMut(&Step)) -> Result<Entry, KernelError> {
         match self.newest(spec, Age::Day, Soundness::Quick, tell) {

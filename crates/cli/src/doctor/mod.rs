@@ -1,11 +1,12 @@
 //! `keepalive-lab doctor`: what this machine can do, each power tried by using it.
 //!
-//! No setting is believed: namespaces are made, packets sent and rules applied, all in namespaces
-//! that are thrown away.
+//! No setting is believed: namespaces are made, packets sent, rules applied and kernels booted, all in namespaces and
+//! virtual machines that are thrown away.
 
 mod capture;
 mod finding;
 mod firewall;
+mod guests;
 mod machine;
 mod network;
 mod tracepoints;
@@ -34,6 +35,7 @@ fn examine() -> Vec<Finding> {
     let mut findings = vec![machine::kernel()];
     // Files of root's are to be read before the process is root in a user namespace only.
     let image = machine::kernel_image();
+    let (kernels, kept) = guests::kernels();
     match userns::acquire() {
         Ok(privilege) => {
             findings.push(Finding::works(
@@ -54,8 +56,11 @@ fn examine() -> Vec<Finding> {
             findings.push(missing.remedy("run as root: sudo keepalive-lab ..."));
         }
     }
-    findings.push(machine::qemu());
-    findings.push(image);
+    // Last: guests keep all processors busy, and what is above tells how long it took.
+    let qemu = guests::qemu();
+    let booted = guests::probe(&qemu, &kept);
+    findings.extend([qemu, kernels, image]);
+    findings.extend(booted);
     findings
 }
 

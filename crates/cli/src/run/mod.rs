@@ -23,7 +23,7 @@ use keepalive_lab_results::{CsvFile, FolderError, Owner};
 use keepalive_lab_scenario::Scenario;
 
 use self::guests::Guests;
-pub(crate) use self::guests::inside;
+pub(crate) use self::guests::{inside, trial};
 use self::here::Here;
 use self::news::Reporter;
 use crate::args::{ChangeArgs, RunArgs};

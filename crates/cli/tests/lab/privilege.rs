@@ -35,6 +35,14 @@ fn doctor_works(ground: &Ground) {
             seen.out.contains(&format!("\nyes  {power} ")) || seen.out.starts_with(&format!("yes  {power} "))
         );
     }
+    // Whether these work is up to the machine; all are told in any case.
+    for power in ["QEMU", "kernels", "kernel image", "virtual time", "KVM"] {
+        let is_told = seen
+            .out
+            .lines()
+            .any(|line| line.get(5..).is_some_and(|told| told.starts_with(&format!("{power} "))));
+        assert!(is_told, "{power}: {}", seen.out);
+    }
     for (line, next) in seen.out.lines().zip(seen.out.lines().skip(1)) {
         assert!(!line.starts_with("no ") || next.starts_with("      "), "a remedy for: {line}");
     }

@@ -45,6 +45,8 @@ pub struct CachedKernel {
     pub release: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// The image to boot, in that folder.
+    pub image: PathBuf,
     /// What it takes on the disk, in bytes.
     pub bytes: u64,
     /// What is wrong with it, if something is; it is then fetched anew when it is asked for.
@@ -171,6 +173,7 @@ impl Entry {
         CachedKernel {
             bytes: vmlinuz.bytes + vmlinux.as_ref().map_or(0, |file| file.bytes) + modules.bytes,
             damage: self.damage(Soundness::Quick),
+            image: self.image(),
             package: self.record.package,
             release: self.record.release,
             folder: self.folder,

@@ -12,12 +12,15 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::signal::Signal;
 use nix::unistd::dup;
 
 use self::command::Life;
@@ -168,6 +171,8 @@ impl Machine {
             .stdin(stdin)
             .stdout(stdout)
             .stderr(complaints.try_clone().map_err(MachineError::doing("start QEMU"))?)
+            // Out of reach of the terminal's SIGINT: the run is to end it, in order.
+            .process_group(0)
             .spawn()
             .map_err(MachineError::doing("start QEMU"))?;
         Ok(Guest { child, qmp: None, ended: None, lines: Lines::of(output), console, complaints })
@@ -202,6 +207,11 @@ impl Guest {
             self.ended = Some(self.child.wait()?);
         }
         Ok(())
+    }
+
+    /// The signal that ended QEMU, if it has ended by one.
+    pub fn ended_by(&self) -> Option<Signal> {
+        Signal::try_from(self.ended?.signal()?).ok()
     }
 
     /// The process number of QEMU.

@@ -3,7 +3,7 @@
 //! Every run goes on from the saved state, the first one too, so that it makes no difference which run it was that
 //! booted. The guest itself says where it is to be saved, by an instruction ([`keepalive_lab_bare::pause_this_guest`]),
 //! so that it is the same instant of its time each time it is booted; and its job comes through a device that answers
-//! within the instruction that asks (fw_cfg). A machine that was resumed from one state did the same to the
+//! within the instruction that asks (`fw_cfg`). A machine that was resumed from one state did the same to the
 //! nanosecond in each of 4 runs tried with QEMU 7.2.
 
 use std::ffi::{OsStr, OsString};
@@ -14,8 +14,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::json;
 
@@ -68,12 +69,17 @@ impl Saved {
     }
 
     /// Boots the machine up to where it asks for its job and saves it there. Blocks for some seconds; longer than
-    /// `patience`, it is given up.
-    pub fn save(&self, keeper: &Path, patience: Duration) -> Result<(), MachineError> {
+    /// `patience`, or once it `is_unwanted`, it is given up.
+    pub fn save(
+        &self,
+        keeper: &Path,
+        patience: Duration,
+        is_unwanted: &dyn Fn() -> bool,
+    ) -> Result<(), MachineError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut guest = self.machine.spawn(&self.archive, folder, keeper, Life::Save)?;
         let draft = folder.join(format!(".{}-{}", std::process::id(), self.name()));
-        let saved = within(patience, &mut guest, |qmp| {
+        let saved = within(patience, is_unwanted, &mut guest, |qmp| {
             qmp.wait_for("GUEST_PANICKED")?;
             // The path goes through a shell.
             let quoted = draft.to_string_lossy().replace('\'', r"'\''");
@@ -130,27 +136,37 @@ impl Saved {
     }
 }
 
-/// Talks to QEMU on another thread, and kills it if that takes longer.
+/// Talks to QEMU on another thread, and kills it if that takes longer, or once nobody wants it any more.
 fn within(
     patience: Duration,
+    is_unwanted: &dyn Fn() -> bool,
     guest: &mut Guest,
     talk: impl FnOnce(&mut Qmp) -> io::Result<()> + Send,
 ) -> io::Result<()> {
     let mut qmp = Qmp::with(&mut guest.child)?;
-    let (done, wait) = std::sync::mpsc::channel();
+    let (done, wait) = mpsc::channel();
     thread::scope(|scope| {
         let talking = scope.spawn(move || {
             let talked = talk(&mut qmp);
             let _ = done.send(());
             talked
         });
-        let is_late = wait.recv_timeout(patience).is_err();
-        if is_late {
+        let deadline = Instant::now() + patience;
+        let given_up = loop {
+            match wait.recv_timeout(ASK_EVERY) {
+                Err(RecvTimeoutError::Timeout) if is_unwanted() => break Some(io::ErrorKind::Interrupted),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline => {}
+                Err(RecvTimeoutError::Timeout) => break Some(io::ErrorKind::TimedOut),
+                // A talk that panicked is over as well.
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => break None,
+            }
+        };
+        if given_up.is_some() {
             // Ends the talk too: its pipes close.
             guest.kill()?;
         }
         let talked = talking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        if is_late { Err(io::ErrorKind::TimedOut.into()) } else { talked }
+        given_up.map_or(talked, |why| Err(why.into()))
     })
 }
 

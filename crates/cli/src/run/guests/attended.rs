@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use keepalive_lab_experiment::interrupt::Interrupt;
 use keepalive_lab_results::metadata::Kernel;
 use keepalive_lab_results::{Clock, FolderError};
 use keepalive_lab_scenario::Scenario;
@@ -30,6 +31,7 @@ pub(super) struct Attended<'a> {
     number: usize,
     plan: &'a Plan,
     scenarios: &'a [(PathBuf, Scenario)],
+    interrupt: &'a Interrupt,
     guest: Guest,
     clock: MachineClock,
     ground: Option<Ground>,
@@ -56,13 +58,15 @@ impl<'a> Attended<'a> {
         number: usize,
         plan: &'a Plan,
         scenarios: &'a [(PathBuf, Scenario)],
+        interrupt: &'a Interrupt,
         audience: &mut Audience<'_>,
     ) -> Result<Self, Complaint> {
-        let guest = plan.start(plan.machine.clock, audience.root, audience.reporter)?;
+        let guest = plan.start(plan.machine.clock, audience.root, interrupt, audience.reporter)?;
         Ok(Self {
             number,
             plan,
             scenarios,
+            interrupt,
             guest,
             clock: plan.machine.clock,
             ground: None,
@@ -224,7 +228,12 @@ impl<'a> Attended<'a> {
         };
         let message = format!("the guest with kernel {} died {of}", self.plan.kernel.release);
         let log = session.folder().join(CONSOLE);
-        let help = format!("what ended before is kept; the kernel's messages are in {}", log.display());
+        let more = if console::is_of_memory(&why) {
+            format!("it had {} MiB of memory, --memory gives it more; ", self.plan.machine.memory_mib)
+        } else {
+            String::new()
+        };
+        let help = format!("{more}what ended before is kept; the kernel's messages are in {}", log.display());
         audience.reporter.complain(&Complaint::new(Exit::Failed, message).reason(why).help(help));
         Ok(())
     }
@@ -233,7 +242,9 @@ impl<'a> Attended<'a> {
     fn why(&self) -> String {
         let complaints = self.guest.complaints();
         let of_qemu = complaints.lines().find(|line| !line.trim().is_empty()).map(str::to_owned);
-        console::reason(&self.guest.console()).or(of_qemu).unwrap_or_else(|| "it ended without a word".into())
+        let killed = || self.guest.ended_by().map(|signal| format!("QEMU was ended by {signal}"));
+        let reason = console::reason(&self.guest.console()).or(of_qemu).or_else(killed);
+        reason.unwrap_or_else(|| "it ended without a word".into())
     }
 
     fn over(&mut self, all_rows: &mut OrderedRows, audience: &mut Audience<'_>) -> Result<Exit, Complaint> {
@@ -254,7 +265,7 @@ impl<'a> Attended<'a> {
         }
         self.clock = MachineClock::Real(Accelerator::Tcg);
         audience.reporter.step(&format!("{}: it does not boot with KVM here", self.plan.kernel.release));
-        self.guest = self.plan.start(self.clock, audience.root, audience.reporter)?;
+        self.guest = self.plan.start(self.clock, audience.root, self.interrupt, audience.reporter)?;
         self.last_sign = Instant::now();
         Ok(true)
     }

@@ -6,6 +6,7 @@ mod job;
 mod modules;
 mod ordered;
 mod plan;
+pub(crate) mod trial;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -51,7 +52,11 @@ impl<'a> Guests<'a> {
         signals::forward(interrupt.clone()).map_err(|error| {
             vec![Complaint::new(Exit::Lacking, "could not start a thread").reason(error.to_string())]
         })?;
-        let plans = plan::all(args, scenarios, &programs, owner, reporter).map_err(|error| vec![error])?;
+        let plans = plan::all(args, scenarios, &programs, owner, reporter);
+        if interrupt.is_interrupted() {
+            return Err(vec![Complaint::new(Exit::Interrupted, "interrupted before the first cell")]);
+        }
+        let plans = plans.map_err(single)?;
         Ok(Self { args, scenarios, plans, interrupt })
     }
 
@@ -71,7 +76,12 @@ impl<'a> Guests<'a> {
         loop {
             while attended.len() < at_once && !self.interrupt.is_interrupted() {
                 let Some((number, plan)) = waiting.next() else { break };
-                attended.push(Attended::start(number, plan, self.scenarios, &mut audience).map_err(single)?);
+                match Attended::start(number, plan, self.scenarios, &self.interrupt, &mut audience) {
+                    Ok(guest) => attended.push(guest),
+                    // It was given up while it booted.
+                    Err(_) if self.interrupt.is_interrupted() => {}
+                    Err(complaint) => return Err(single(complaint)),
+                }
             }
             if attended.is_empty() {
                 return Ok(if self.interrupt.is_interrupted() { Exit::Interrupted } else { exit });

@@ -5,10 +5,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keepalive_lab_experiment::interrupt::Interrupt;
 use keepalive_lab_kernels::{Cache, Kernel, KernelSpec, Module, ModuleError, ModuleTree};
 use keepalive_lab_netlab::firewall::Program as FirewallProgram;
 use keepalive_lab_results::{Owner, metadata};
 use keepalive_lab_scenario::Scenario;
+use keepalive_lab_scenario::cell::Cell;
 use keepalive_lab_scenario::fault::Action;
 use keepalive_lab_vm::{
     Accelerator, Channel, Guest, Initramfs, Machine, MachineClock, MachineError, Need, Program, Saved,
@@ -26,6 +28,9 @@ use crate::{kernels, load};
 
 /// What a cell may take of the guest's memory, in MiB, at the most: two namespaces, two sockets and their tasks.
 const CELL_MIB: u32 = 1;
+
+/// What a firewall program takes that waits for the moment of its rule, in MiB: some 0.6 were counted.
+const PROGRAM_MIB: u32 = 1;
 
 /// What the guest's kernel and this program take of its memory, in MiB.
 const BASE_MIB: u32 = 128;
@@ -75,7 +80,7 @@ pub(super) fn all(
     }
     let init = Packed::read(&std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?)?;
     let packed = firewall_programs(scenarios)?;
-    let job = job(scenarios, args, clock);
+    let job = job(scenarios, args, clock, !packed.is_empty());
     found
         .into_iter()
         .map(|kernel| {
@@ -100,17 +105,25 @@ impl Plan {
         &self,
         clock: MachineClock,
         folder: &Path,
+        interrupt: &Interrupt,
         reporter: &mut dyn Reporter,
     ) -> Result<Guest, Complaint> {
         let keeper = std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?;
         let release = &self.kernel.release;
         if let (MachineClock::Virtual, Some(machines)) = (clock, &self.machines) {
-            match self.resume(machines, folder, &keeper, reporter) {
+            match self.resume(machines, folder, &keeper, interrupt, reporter) {
                 Ok(guest) => return Ok(guest),
+                Err(error) if interrupt.is_interrupted() => return Err(of_machine(&error)),
                 Err(error) => reporter.step(&format!("{release}: {error}; booting it instead")),
             }
         }
         reporter.step(&format!("{release}: booting {}", in_words(clock)));
+        self.boot(clock, folder)
+    }
+
+    /// Boots the guest on this clock, whatever was saved of it.
+    pub(super) fn boot(&self, clock: MachineClock, folder: &Path) -> Result<Guest, Complaint> {
+        let keeper = std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?;
         let machine = Machine { clock, ..self.machine.clone() };
         let guest = machine.start(&self.initramfs.with_job(self.job.clone()), folder, &keeper);
         guest.map_err(|error| of_machine(&error))
@@ -121,6 +134,7 @@ impl Plan {
         machines: &Path,
         folder: &Path,
         keeper: &Path,
+        interrupt: &Interrupt,
         reporter: &mut dyn Reporter,
     ) -> Result<Guest, MachineError> {
         let saved = Saved::of(&self.machine, &self.initramfs, &self.qemu, machines)?;
@@ -129,7 +143,7 @@ impl Plan {
             reporter.step(&format!("{release}: resuming {}", in_words(MachineClock::Virtual)));
         } else {
             reporter.step(&format!("{release}: booting, to be resumed from there from now on"));
-            saved.save(keeper, self.patience)?;
+            saved.save(keeper, self.patience, &|| interrupt.is_interrupted())?;
         }
         saved.resume(&self.job, folder, keeper).inspect_err(|_| saved.forget())
     }
@@ -234,21 +248,26 @@ fn pack(
 }
 
 /// What the guests are to do, the same for all.
-fn job(scenarios: &[(PathBuf, Scenario)], args: &RunArgs, clock: MachineClock) -> Vec<u8> {
+fn job(scenarios: &[(PathBuf, Scenario)], args: &RunArgs, clock: MachineClock, by_program: bool) -> Vec<u8> {
     let job = Job {
         ports: ports_of(scenarios),
         scenarios: scenarios.iter().map(|(_, scenario)| scenario.cells.clone()).collect(),
         at_once: match clock {
-            MachineClock::Virtual => cells_at_once(args.vm.memory),
+            MachineClock::Virtual => cells_at_once(args.vm.memory, scenarios, by_program),
             MachineClock::Real(_) => NonZeroUsize::MIN,
         },
     };
     serde_json::to_vec(&job).expect("plain values serialise")
 }
 
-/// How many cells a guest of this memory bears at once.
-fn cells_at_once(memory_mib: u32) -> NonZeroUsize {
-    let cells = memory_mib.saturating_sub(BASE_MIB) / CELL_MIB;
+/// How many of these cells a guest of this memory bears at once. With any rule that needs its program, all are taken to:
+/// those of one host and tool go the same way.
+fn cells_at_once(memory_mib: u32, scenarios: &[(PathBuf, Scenario)], by_program: bool) -> NonZeroUsize {
+    let cells = scenarios.iter().flat_map(|(_, scenario)| &scenario.cells);
+    let rules_of = |cell: &Cell| rules(cell).count();
+    let most = if by_program { cells.map(rules_of).max().unwrap_or(0) } else { 0 };
+    let each = PROGRAM_MIB.saturating_mul(u32::try_from(most).unwrap_or(u32::MAX)).saturating_add(CELL_MIB);
+    let cells = memory_mib.saturating_sub(BASE_MIB) / each;
     NonZeroUsize::new(usize::try_from(cells).unwrap_or(usize::MAX)).unwrap_or(NonZeroUsize::MIN)
 }
 
@@ -273,8 +292,12 @@ fn pack_modules(
     };
     let tree = ModuleTree::open(folder).map_err(|error| of_modules(kernel, &error))?;
     let mut names = vec![NETWORK.to_owned()];
-    if scenarios.iter().any(|(_, scenario)| has_rules(scenario)) {
+    // A cell opens the firewalls of its hosts also where no rule goes in; only one with rules cannot do without.
+    let has_rules = scenarios.iter().any(|(_, scenario)| has_rules(scenario));
+    if has_rules || tree.has(RULES) {
         names.push(RULES.into());
+    }
+    if has_rules {
         names.extend(RULE_PARTS.map(str::to_owned).into_iter().filter(|name| tree.has(name)));
     }
     if by_program {
@@ -314,8 +337,12 @@ fn read_modules(
 
 /// The lines of all rules.
 fn lines(scenarios: &[(PathBuf, Scenario)]) -> impl Iterator<Item = &str> {
-    let cells = scenarios.iter().flat_map(|(_, scenario)| &scenario.cells);
-    cells.flat_map(|cell| &cell.experiment.faults).filter_map(|fault| match &fault.action {
+    scenarios.iter().flat_map(|(_, scenario)| &scenario.cells).flat_map(rules)
+}
+
+/// The lines of the rules of one cell.
+fn rules(cell: &Cell) -> impl Iterator<Item = &str> {
+    cell.experiment.faults.iter().filter_map(|fault| match &fault.action {
         Action::Rule { rule, .. } => Some(rule.line.as_str()),
         _ => None,
     })
