@@ -57,12 +57,12 @@ fn list(args: &KernelsArgs) -> Result<Exit, KernelError> {
         });
         return Ok(print(format_args!("{lines:#}")));
     }
-    let mut text = match kept.as_slice() {
+    let kept = match kept.as_slice() {
         [] => format!("kept in {}: none yet\n", cache.folder().display()),
         kept => format!("kept in {}:\n{}\n", cache.folder().display(), kept_table(kept)),
     };
     let place = suite.map_or_else(|| "apt here sees".to_owned(), |suite| format!("the suite {suite} has"));
-    text += &match &available {
+    let fetchable = match &available {
         Ok(kernels) if kernels.is_empty() => format!("\n{place} no cloud kernel\n"),
         Ok(kernels) if args.all => format!("\n{place}:\n{}\n", available_table(kernels.iter(), suite)),
         Ok(kernels) => {
@@ -74,9 +74,11 @@ fn list(args: &KernelsArgs) -> Result<Exit, KernelError> {
         }
         Err(error) => format!("\nwhat can be fetched is not known: {error}\n"),
     };
-    if suite.is_none() {
-        text += "\nother suites of the same mirrors: keepalive-lab kernels --suite trixie-backports";
-    }
+    let elsewhere = match suite {
+        None => "\nother suites of the same mirrors: keepalive-lab kernels --suite trixie-backports",
+        Some(_) => "",
+    };
+    let text = format!("{kept}{fetchable}{elsewhere}");
     Ok(print(text.trim_end()))
 }
 

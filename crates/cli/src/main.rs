@@ -3,6 +3,8 @@
 //!
 //! This crate is words and pictures for people: arguments, progress, messages and exit codes.
 
+#![allow(clippy::result_large_err, reason = "a complaint ends the command: its size costs nothing")]
+
 mod args;
 mod check;
 mod compare;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use keepalive_lab_results::compare::{
-    Against, Change, Comparison, EndKey, Matched, Range, Samples, Seconds, SideSummary, Subject,
+    Against, Change, Comparison, EndKey, Matched, Range, Samples, Seconds, Side, SideSummary, Subject,
 };
 use serde::Serialize;
 
@@ -57,7 +57,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
     let sides =
         std::iter::once(&comparison.baseline).chain(comparison.others.iter().map(|other| &other.side));
     let document = Document {
-        sides: sides.map(|side| side.summary()).collect(),
+        sides: sides.map(Side::summary).collect(),
         comparisons: comparison
             .others
             .iter()

@@ -1,5 +1,7 @@
 //! One side's samples, and the sum of a comparison, in words.
 
+use std::fmt::Write;
+
 use keepalive_lab_results::compare::{Against, Change, EndKey, Matched, Samples};
 
 use crate::span::{counted, measured};
@@ -45,13 +47,14 @@ pub(super) fn summary(against: &Against, baseline: &str) -> String {
     for change in [Change::Changed, Change::Inconclusive] {
         let number = against.count(change);
         if number > 0 {
-            words += &format!(", {number} {}", change.name());
+            // A String takes all.
+            let _ = write!(words, ", {number} {}", change.name());
         }
     }
     let lonely = [(&against.only_in_baseline, baseline), (&against.only_in_other, &against.side.label)];
     for (keys, label) in lonely {
         if !keys.is_empty() {
-            words += &format!("; {} only in {label}", keys.len());
+            let _ = write!(words, "; {} only in {label}", keys.len());
         }
     }
     plain(&words)

@@ -25,7 +25,7 @@ impl<W> Json<W> {
 }
 
 impl<W: Write> Json<W> {
-    fn write(&mut self, line: Value) {
+    fn write(&mut self, line: &Value) {
         self.output.note(writeln!(self.out, "{line}").and_then(|()| self.out.flush()));
     }
 }
@@ -74,13 +74,13 @@ impl<W: Write> Reporter for Json<W> {
                 "lived_s": lived.as_secs_f64(),
             }),
         };
-        self.write(with_run(run, line));
+        self.write(&with_run(run, line));
     }
 
     fn waiting(&mut self) {}
 
     fn step(&mut self, text: &str) {
-        self.write(json!({ "event": "step", "text": text }));
+        self.write(&json!({ "event": "step", "text": text }));
     }
 
     fn complain(&mut self, complaint: &Complaint) {

@@ -56,7 +56,7 @@ fn try_run(args: &RunArgs) -> Result<Exit, Vec<Complaint>> {
         Box::new(terminal::Terminal::new(args.quiet, args.vm.kernel.len().max(1)))
     };
     let exit = if args.vm.is_wanted() {
-        let guests = Guests::prepare(args, &scenarios, programs, owner, reporter.as_mut())?;
+        let guests = Guests::prepare(args, &scenarios, &programs, owner, reporter.as_mut())?;
         let all_rows = create_csv(args, &scenarios, owner)?;
         guests.run(all_rows, reporter.as_mut())?
     } else {

@@ -60,11 +60,10 @@ impl Progress {
         self.cells.push(RunningCell { run: run.number, folder: cell.folder(), started, limit });
         let title = format!("{} ({number}/{})", name_of(cell), run.scenario.cells.len());
         match (self.form, run.clock, self.cells.len()) {
-            (Form::Hidden, ..) => {}
+            // In virtual time a cell ends before a line of its own is read.
+            (Form::Hidden, ..) | (Form::Lines, Clock::Virtual, _) => {}
             (Form::Bar, Clock::Real, 1) => self.show(moving_line(&title, limit)),
             (Form::Bar, ..) => self.show_count(run),
-            // In virtual time a cell ends before such a line is read.
-            (Form::Lines, Clock::Virtual, _) => {}
             (Form::Lines, Clock::Real, _) => {
                 complain(format_args!("{title}: at most {}", rough(limit)));
                 self.last_line = started;

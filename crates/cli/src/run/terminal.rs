@@ -185,6 +185,7 @@ fn cell_line(cell: &Cell, rows: &Ends<Row>, took: Duration) -> String {
 }
 
 /// How long something took.
+#[derive(Clone, Copy)]
 struct Took {
     /// On the user's clock.
     real: Duration,

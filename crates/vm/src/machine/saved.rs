@@ -3,8 +3,8 @@
 //! Every run goes on from the saved state, the first one too, so that it makes no difference which run it was that
 //! booted. The guest itself says where it is to be saved, by an instruction ([`keepalive_lab_bare::pause_this_guest`]),
 //! so that it is the same instant of its time each time it is booted; and its job comes through a device that answers
-//! within the instruction that asks (`fw_cfg`). A machine that was resumed from one state did the same to the
-//! nanosecond in each of 4 runs tried with QEMU 7.2.
+//! within the instruction that asks (`fw_cfg`). Two states saved apart may differ by some microseconds: while one is
+//! saved, QEMU cannot record (see the command line), which makes the rest exact.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -78,7 +78,7 @@ impl Saved {
     ) -> Result<(), MachineError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         let mut guest = self.machine.spawn(&self.archive, folder, keeper, Life::Save)?;
-        let draft = folder.join(format!(".{}-{}", std::process::id(), self.name()));
+        let draft = folder.join(draft_name(&self.name()));
         let saved = within(patience, is_unwanted, &mut guest, |qmp| {
             qmp.wait_for("GUEST_PANICKED")?;
             // The path goes through a shell.
@@ -200,10 +200,27 @@ fn identity(machine: &Machine, archive: &[u8], qemu: &str) -> io::Result<u64> {
     Ok(hasher.finish())
 }
 
-/// Removes states from the folder, those not used for longest first, until the rest takes at most [`KEPT_BYTES`].
+/// The name of a state while it is written: it tells by whom.
+fn draft_name(name: &str) -> String {
+    format!(".{}-{name}", std::process::id())
+}
+
+/// Whether this is the draft of a process that is gone.
+fn is_abandoned(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let writer = name.strip_prefix('.').and_then(|name| name.split_once('-')).map(|(pid, _)| pid.to_owned());
+    writer.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+}
+
+/// Removes what killed runs have left in the folder, and states, those not used for longest first, until the rest takes
+/// at most [`KEPT_BYTES`].
 fn prune(folder: &Path, but: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut states: Vec<(SystemTime, u64, PathBuf)> = entries
+    let entries = || fs::read_dir(folder).into_iter().flatten().flatten();
+    for draft in entries().map(|entry| entry.path()).filter(|path| is_abandoned(path)) {
+        // What another run has removed meanwhile is gone as well.
+        let _ = fs::remove_file(draft);
+    }
+    let mut states: Vec<(SystemTime, u64, PathBuf)> = entries()
         .filter_map(|entry| {
             let metadata = entry.metadata().ok()?;
             Some((metadata.modified().ok()?, metadata.len(), entry.path()))
@@ -215,7 +232,6 @@ fn prune(folder: &Path, but: &Path) {
         if all <= KEPT_BYTES {
             return;
         }
-        // What another run has removed meanwhile is gone as well.
         let _ = fs::remove_file(path);
         all -= bytes;
     }
@@ -256,7 +272,15 @@ mod tests {
             folder.path().join(name)
         };
         let (old, older, new) = (state("old", 10), state("older", 20), state("new", 30));
+        let (abandoned, own) = (state(".4194999-x.state", 0), state(&draft_name("x.state"), 0));
+        for draft in [&abandoned, &own] {
+            File::create(draft).unwrap();
+        }
         prune(folder.path(), &new);
+        assert!(
+            !abandoned.exists() && own.exists(),
+            "the draft of a process that is gone, and of one that is not"
+        );
         assert!(new.exists() && old.exists() && !older.exists());
     }
 }

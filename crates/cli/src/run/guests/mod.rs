@@ -44,7 +44,7 @@ impl<'a> Guests<'a> {
     pub(crate) fn prepare(
         args: &'a RunArgs,
         scenarios: &'a [(PathBuf, Scenario)],
-        programs: BTreeMap<String, String>,
+        programs: &BTreeMap<String, String>,
         owner: Owner,
         reporter: &mut dyn Reporter,
     ) -> Result<Self, Vec<Complaint>> {
@@ -52,7 +52,7 @@ impl<'a> Guests<'a> {
         signals::forward(interrupt.clone()).map_err(|error| {
             vec![Complaint::new(Exit::Lacking, "could not start a thread").reason(error.to_string())]
         })?;
-        let plans = plan::all(args, scenarios, &programs, owner, reporter);
+        let plans = plan::all(args, scenarios, programs, owner, reporter);
         if interrupt.is_interrupted() {
             return Err(vec![Complaint::new(Exit::Interrupted, "interrupted before the first cell")]);
         }

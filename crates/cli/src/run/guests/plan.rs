@@ -35,6 +35,10 @@ const PROGRAM_MIB: u32 = 1;
 /// What the guest's kernel and this program take of its memory, in MiB.
 const BASE_MIB: u32 = 128;
 
+/// The largest job, in bytes, that a resumed machine is given: the kernel reads it anew from its beginning for each page
+/// (`drivers/firmware/qemu_fw_cfg.c`, `fw_cfg_sysfs_read_raw()`), so that a large one costs more than a boot.
+const RESUMABLE_JOB: usize = 256 * 1024;
+
 /// Booted machines, in the folder of the kernels.
 const MACHINES: &str = "machines";
 
@@ -110,7 +114,8 @@ impl Plan {
     ) -> Result<Guest, Complaint> {
         let keeper = std::env::current_exe().map_err(|error| unpackable(&error.to_string()))?;
         let release = &self.kernel.release;
-        if let (MachineClock::Virtual, Some(machines)) = (clock, &self.machines) {
+        let machines = self.machines.as_ref().filter(|_| self.job.len() <= RESUMABLE_JOB);
+        if let (MachineClock::Virtual, Some(machines)) = (clock, machines) {
             match self.resume(machines, folder, &keeper, interrupt, reporter) {
                 Ok(guest) => return Ok(guest),
                 Err(error) if interrupt.is_interrupted() => return Err(of_machine(&error)),
