@@ -136,7 +136,7 @@ pub(crate) struct ChangeArgs {
     /// Run each cell N times
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
-    /// Begin each cell at N places of the timer wheel's period, a row for each (column `phase_s`)
+    /// Begin each cell at N places of the timer wheel's period, a row for each (column "phase_s")
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub phases: Option<u32>,
 }
