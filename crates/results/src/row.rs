@@ -172,7 +172,19 @@ impl Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// No theory was asked, or there is none for this case.
+    /// The error, and the moment, that theory says; or no error, as it says.
+    AsPredicted,
+    /// The error it says, before the earliest moment it allows.
+    Early,
+    /// The error it says, after the latest moment it allows.
+    Late,
+    /// Another error than it says.
+    WrongErrno,
+    /// No error, where it says one.
+    UnexpectedLife,
+    /// An end, where it says that the connection lives.
+    UnexpectedDeath,
+    /// There is no theory for this case.
     Unpredicted,
 }
 
@@ -180,6 +192,12 @@ impl Verdict {
     /// The word in the CSV.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AsPredicted => "as-predicted",
+            Self::Early => "early",
+            Self::Late => "late",
+            Self::WrongErrno => "wrong-errno",
+            Self::UnexpectedLife => "unexpected-life",
+            Self::UnexpectedDeath => "unexpected-death",
             Self::Unpredicted => "unpredicted",
         }
     }
