@@ -93,7 +93,7 @@ pub(crate) struct VmArgs {
     /// Run in a virtual machine on a virtual clock: waiting costs nothing, and each run is the same
     #[arg(long)]
     pub virtual_time: bool,
-    /// Run in a virtual machine with this kernel: debian:VERSION[@SUITE], host, or the path of an image (repeatable)
+    /// Run in a virtual machine with this kernel: `debian:VERSION[@SUITE]`, `host`, or the path of an image (repeatable)
     #[arg(long, value_name = "SPEC", value_parser = kernel_spec)]
     pub kernel: Vec<KernelSpec>,
     /// Folder of the modules for a kernel given by its path
@@ -136,7 +136,7 @@ pub(crate) struct ChangeArgs {
     /// Run each cell N times
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
-    /// Begin each cell at N places of the timer wheel's period, a row for each (column "phase_s")
+    /// Begin each cell at N places of the timer wheel's period, a row for each (column `phase_s`)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub phases: Option<u32>,
 }

@@ -40,7 +40,7 @@ pub enum Closing {
 ///   the part beyond is waited, twice: once by the socket (`tcp_rcv_state_process()`, `tcp_keepalive_timer()`)
 ///   and once in `TIME_WAIT`'s little brother.
 /// - Without `close()`, `FIN_WAIT2` and `CLOSE_WAIT` last for ever, unless keepalive ends them: then ask
-///   [`crate::keepalive`].
+///   [`crate::keepalive()`].
 pub fn closing(socket: &Socket, closing: Closing) -> Answer {
     let fin = |loss, owner| match loss {
         Loss::Path => give_up(socket, &Flight::new(loss), owner),

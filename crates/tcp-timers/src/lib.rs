@@ -7,8 +7,8 @@
 //! safety.
 //!
 //! Each question is a function about one end of one connection, a [`Socket`], on a path that has gone dead:
-//! [`keepalive`] for one that is silent, [`data_in_flight`], [`data_refused`] and [`zero_window`] for one that
-//! has data to send, [`connecting`], [`accepting`] and [`closing`] for one that is not established. The
+//! [`keepalive()`] for one that is silent, [`data_in_flight`], [`data_refused`] and [`zero_window()`] for one that
+//! has data to send, [`connecting`], [`accepting`] and [`closing()`] for one that is not established. The
 //! [`Answer`] is a death, life for ever, or that the theory does not reach so far, and why.
 //!
 //! ```

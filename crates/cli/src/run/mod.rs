@@ -1,6 +1,7 @@
 //! `keepalive-lab run`: scenarios in, rows and an exit code out.
 
 mod circumstances;
+mod forecast;
 mod guests;
 mod here;
 mod json;

@@ -14,7 +14,7 @@ use keepalive_lab_scenario::end::{End, Ends};
 use super::circumstances::Circumstances;
 use super::news::{News, Reporter, Run, Tally};
 use super::recorder::Recorder;
-use super::rows;
+use super::{forecast, rows};
 use crate::complaint::Complaint;
 use crate::exit::Exit;
 
@@ -86,6 +86,11 @@ impl<'a> Session<'a> {
     ) -> Result<Ends<Row>, FolderError> {
         let cell = &self.scenario.cells[cell];
         let rows = rows::of_cell(cell, outcome, &self.circumstances.kernel, self.circumstances.clock);
+        let forecasts = forecast::of_cell(cell, &self.circumstances);
+        let rows = Ends {
+            client: forecasts.client.put_into(rows.client),
+            server: forecasts.server.put_into(rows.server),
+        };
         let expectations = cell.experiment.expect.iter();
         let missed: Vec<(End, _)> = expectations
             .filter_map(|(end, expectation)| Some((end, expectation.as_ref()?)))
