@@ -1,13 +1,16 @@
 //! What a scenario expects of an end, in words.
 
-use keepalive_lab_scenario::expect::{Expectation, Window};
+use keepalive_lab_scenario::expect::{Expectation, Window, Within};
 
 /// `ETIMEDOUT on read after 730-760 s`; `alive`.
 pub(crate) fn words(expectation: &Expectation) -> String {
     let Expectation { outcome, errno, syscall, within, silent_within } = expectation;
     let how = errno.clone().or_else(|| outcome.map(|outcome| outcome.to_string()));
     let syscall = syscall.as_ref().map(|syscall| format!("on {syscall}"));
-    let within = within.as_ref().map(|window| format!("after {}", span(window)));
+    let within = within.as_ref().map(|within| match within {
+        Within::Bounds(window) => format!("after {}", span(window)),
+        Within::Predicted => "as predicted".into(),
+    });
     let event: Vec<_> = [how, syscall, within].into_iter().flatten().collect();
     let event = (!event.is_empty()).then(|| event.join(" "));
     event.into_iter().chain(silent_within.as_ref().map(silent)).collect::<Vec<_>>().join(", ")
@@ -17,8 +20,15 @@ pub(crate) fn words(expectation: &Expectation) -> String {
 pub(crate) fn windows(expectation: &Expectation) -> Option<String> {
     let Expectation { within, silent_within, .. } = expectation;
     let windows: Vec<_> =
-        within.as_ref().map(span).into_iter().chain(silent_within.as_ref().map(silent)).collect();
+        within.as_ref().map(bounds).into_iter().chain(silent_within.as_ref().map(silent)).collect();
     (!windows.is_empty()).then(|| windows.join(", "))
+}
+
+fn bounds(within: &Within) -> String {
+    match within {
+        Within::Bounds(window) => span(window),
+        Within::Predicted => "as predicted".into(),
+    }
 }
 
 fn silent(window: &Window) -> String {
@@ -47,7 +57,7 @@ mod tests {
         assert_eq!((words(&expectation).as_str(), windows(&expectation)), ("alive", None));
         expectation.errno = Some("ETIMEDOUT".into());
         expectation.syscall = Some("read".into());
-        expectation.within = Some(window(4000, 4300));
+        expectation.within = Some(Within::Bounds(window(4000, 4300)));
         expectation.silent_within = Some(window(5000, 6000));
         assert_eq!(words(&expectation), "ETIMEDOUT on read after 4-4.3 s, silent 5-6 s");
         assert_eq!(windows(&expectation).as_deref(), Some("4-4.3 s, silent 5-6 s"));

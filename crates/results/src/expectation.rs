@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use keepalive_lab_scenario::expect::{Expectation, Window};
+use keepalive_lab_scenario::expect::{Expectation, Window, Within};
 
-use crate::row::Row;
+use crate::row::{Row, Verdict};
 
 /// One expectation that a row does not meet: what was expected, and what happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,10 +39,16 @@ pub fn unmet(expectation: &Expectation, row: &Row) -> Vec<Unmet> {
     if let Some(syscall) = &expectation.syscall {
         expect(row.syscall.as_ref() == Some(syscall), format!("an error on {syscall}"), &how);
     }
-    let windows = [
-        ("within", expectation.within, row.time_to_error_s),
-        ("silent for", expectation.silent_within, row.silent_s),
-    ];
+    let bounds = match expectation.within {
+        Some(Within::Bounds(window)) => Some(window),
+        Some(Within::Predicted) => {
+            expect(row.verdict == Verdict::AsPredicted, predicted(row), &against_prediction(row, &how));
+            None
+        }
+        None => None,
+    };
+    let windows =
+        [("within", bounds, row.time_to_error_s), ("silent for", expectation.silent_within, row.silent_s)];
     for (what, window, seconds) in windows {
         let Some(window) = window else { continue };
         let expected = format!("{what} {}", window_text(window));
@@ -52,6 +58,31 @@ pub fn unmet(expectation: &Expectation, row: &Row) -> Vec<Unmet> {
         }
     }
     unmet
+}
+
+/// What theory says of this end.
+fn predicted(row: &Row) -> String {
+    match (&row.predicted_errno, row.predicted_min_s, row.predicted_max_s) {
+        (Some(errno), Some(min), Some(max)) => format!("{errno} at {min:.3}-{max:.3} s, as predicted"),
+        _ if row.verdict == Verdict::Unpredicted => "what theory says".into(),
+        _ => "no error, as predicted".into(),
+    }
+}
+
+/// What happened, with how far that is from the prediction where it is a moment that differs. The moment is the kernel's
+/// own where it is known.
+fn against_prediction(row: &Row, how: &str) -> String {
+    let seconds = row.kernel_time_to_error_s.or(row.time_to_error_s);
+    match (row.verdict, seconds, row.predicted_min_s, row.predicted_max_s) {
+        (Verdict::Unpredicted, ..) => format!("{how}, and there is no theory for this case"),
+        (Verdict::Early, Some(seconds), Some(min), _) => {
+            format!("{how} at {seconds:.3} s, {:.3} s too early", min - seconds)
+        }
+        (Verdict::Late, Some(seconds), _, Some(max)) => {
+            format!("{how} at {seconds:.3} s, {:.3} s too late", seconds - max)
+        }
+        _ => how.to_owned(),
+    }
 }
 
 fn ended(row: &Row) -> String {
@@ -99,7 +130,7 @@ mod tests {
             outcome: Some(Outcome::Error),
             errno: Some("ETIMEDOUT".into()),
             syscall: Some("read".into()),
-            within: Some(window(742, 744)),
+            within: Some(Within::Bounds(window(742, 744))),
             silent_within: Some(window(743, 744)),
         };
         assert_eq!(unmet(&expectation, &a_row()), []);
@@ -107,10 +138,10 @@ mod tests {
 
     #[test]
     fn a_time_outside_its_window_says_by_how_much() {
-        let late = Expectation { within: Some(window(730, 740)), ..Expectation::default() };
+        let late = Expectation { within: Some(Within::Bounds(window(730, 740))), ..Expectation::default() };
         let [one] = &unmet(&late, &a_row())[..] else { panic!() };
         assert_eq!(one.to_string(), "expected within 730-740 s, happened: 742.931 s, 2.931 s too late");
-        let early = Expectation { within: Some(window(750, 760)), ..Expectation::default() };
+        let early = Expectation { within: Some(Within::Bounds(window(750, 760))), ..Expectation::default() };
         let [one] = &unmet(&early, &a_row())[..] else { panic!() };
         assert_eq!(one.happened, "742.931 s, 7.069 s too early");
     }
@@ -126,7 +157,28 @@ mod tests {
         (row.time_to_error_s, row.silent_s) = (None, None);
         let [one] = &unmet(&expectation, &row)[..] else { panic!() };
         assert_eq!(one.happened, "alive");
-        let timed = Expectation { within: Some(window(1, 2)), ..Expectation::default() };
+        let timed = Expectation { within: Some(Within::Bounds(window(1, 2))), ..Expectation::default() };
         assert_eq!(unmet(&timed, &row).len(), 1, "a window without an error is not met");
+    }
+
+    #[test]
+    fn a_prediction_that_fails_tells_by_how_much_and_one_that_is_not_there_fails_too() {
+        let expectation = Expectation { within: Some(Within::Predicted), ..Expectation::default() };
+        let row = |verdict| Row {
+            predicted_min_s: Some(740.0),
+            predicted_max_s: Some(742.0),
+            predicted_errno: Some("ETIMEDOUT".into()),
+            verdict,
+            ..a_row()
+        };
+        assert_eq!(unmet(&expectation, &row(Verdict::AsPredicted)), []);
+        let late = unmet(&expectation, &row(Verdict::Late))[0].to_string();
+        assert_eq!(
+            late,
+            "expected ETIMEDOUT at 740.000-742.000 s, as predicted, happened: ETIMEDOUT on read at 742.931 s, \
+             0.931 s too late"
+        );
+        let unknown = unmet(&expectation, &a_row())[0].to_string();
+        assert!(unknown.ends_with("ETIMEDOUT on read, and there is no theory for this case"), "{unknown}");
     }
 }

@@ -15,9 +15,20 @@ pub struct Expectation {
     /// The system call that told the application, such as `read`.
     pub syscall: Option<String>,
     /// Bounds of `time_to_error_s`.
-    pub within: Option<Window>,
+    pub within: Option<Within>,
     /// Bounds of `silent_s`: from the last data received to the error.
     pub silent_within: Option<Window>,
+}
+
+/// When an error is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Within {
+    /// When theory says, on the kernel it runs on.
+    Predicted,
+    /// Within these bounds.
+    #[serde(untagged)]
+    Bounds(Window),
 }
 
 /// Bounds, both included.

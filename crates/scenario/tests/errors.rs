@@ -149,7 +149,7 @@ fn expectations_can_be_met() {
         "[expect]\nclient = { syscall = \"recv\" }\n",
         "[expect]\nclient = { outcome = \"alive\", errno = \"ETIMEDOUT\" }\n",
         "[expect]\nclient = { outcome = \"dead\" }\n",
-        "[expect]\nclient = { within = \"predicted\" }\n",
+        "[expect]\nclient = { silent_within = \"predicted\" }\n",
         "[expect]\nclient = { within = [\"760s\", \"730s\"] }\n",
         "[expect]\nclient = { within = [\"760s\"] }\n",
         "[expect]\nclient = { within = [\"30m\", \"40m\"] }\n",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keepalive_lab_scenario::cell::{IpVersion, StopWhen};
 use keepalive_lab_scenario::end::{End, EndEvent};
-use keepalive_lab_scenario::expect::{Expectation, Outcome, Window};
+use keepalive_lab_scenario::expect::{Expectation, Outcome, Window, Within};
 use keepalive_lab_scenario::fault::{Action, Fault, Heal, LinkState, RuleText, Tool, Trigger};
 use keepalive_lab_scenario::program::{Keepalive, Program, Send, Traffic};
 use keepalive_lab_scenario::{KeyPath, Options, Scenario};
@@ -67,7 +67,7 @@ fn the_example_of_the_design_is_read_in_full() {
     let expected = Expectation {
         outcome: Some(Outcome::Error),
         errno: Some("ETIMEDOUT".to_owned()),
-        within: Some(Window { min: seconds(730), max: seconds(760) }),
+        within: Some(Within::Bounds(Window { min: seconds(730), max: seconds(760) })),
         ..Expectation::default()
     };
     assert_eq!(experiment.expect.client, Some(expected));

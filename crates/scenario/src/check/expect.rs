@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::check::findings::Findings;
 use crate::document::wording::{nearest, nearest_help};
 use crate::error::Finding;
-use crate::expect::{Expectation, Outcome, Window};
+use crate::expect::{Expectation, Outcome, Window, Within};
 use crate::raw::RawExpectation;
 use crate::raw::duration::Bounds;
 use crate::raw::union::RawWithin;
@@ -58,8 +58,8 @@ pub(crate) fn check_expectation(
     let outcome = findings.choice(raw.outcome.as_ref());
     let errno = raw.errno.as_ref().map(|errno| check_errno(findings, errno));
     let syscall = raw.syscall.as_ref().map(|syscall| check_syscall(findings, syscall));
-    let within = check_within(findings, "within", raw.within.as_ref(), limit);
-    let silent_within = check_within(findings, "silent_within", raw.silent_within.as_ref(), limit);
+    let within = check_within(findings, raw.within.as_ref(), limit);
+    let silent_within = check_window(findings, "silent_within", raw.silent_within.as_ref(), limit);
     // Each of these describes an error, so each says that there is one.
     let of_an_error = [
         ("errno", raw.errno.is_some()),
@@ -110,7 +110,19 @@ fn check_syscall(findings: &mut Findings, raw: &Located<String>) -> String {
     name.clone()
 }
 
+/// `within`: two bounds, or the word `predicted`.
 fn check_within(
+    findings: &mut Findings,
+    raw: Option<&Located<RawWithin>>,
+    limit: Duration,
+) -> Option<Within> {
+    match raw {
+        Some(Located { value: RawWithin::Word(word), .. }) if word == "predicted" => Some(Within::Predicted),
+        _ => check_window(findings, "within", raw, limit).map(Within::Bounds),
+    }
+}
+
+fn check_window(
     findings: &mut Findings,
     name: &str,
     raw: Option<&Located<RawWithin>>,
@@ -148,9 +160,9 @@ fn check_within(
 
 fn wrong_word(name: &str, word: &str, span: &Range<usize>) -> Finding {
     let finding = if word == "predicted" {
-        Finding::new(span, "this version makes no predictions yet")
+        Finding::new(span, format!("there is no prediction for `{name}`"))
     } else {
         Finding::new(span, format!("`{name}` needs two durations, the least and the most"))
     };
-    finding.help(format!("write the bounds: {name} = [\"730s\", \"760s\"]"))
+    finding.help(format!("write the bounds: {name} = [\"730s\", \"760s\"], or within = \"predicted\""))
 }
