@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Schema,
     /// Tell what changed between results of several kernels, machines or clocks
     Compare(CompareArgs),
+    /// Tell when Linux should notice a dead path, without trying it
+    Predict(PredictArgs),
     /// List the kernels that `run --kernel` can take, and fetch them
     Kernels(KernelsArgs),
     /// Tell what this machine can do, each power tried by using it
@@ -247,4 +249,48 @@ fn kernel_spec(text: &str) -> Result<KernelSpec, String> {
 fn debian_spec(text: &str) -> Result<DebianSpec, String> {
     let text = text.strip_prefix("debian:").unwrap_or(text);
     text.parse().map_err(|error: SpecError| format!("{error}: {}", error.help()))
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The windows hold for all phases of the kernel's timer wheel, which rounds every timer up.
+
+Examples:
+  keepalive-lab predict --idle 2s --interval 75s --count 9
+  keepalive-lab predict --user-timeout 30s --release 6.12 --hz 1000")]
+pub(crate) struct PredictArgs {
+    /// `TCP_KEEPIDLE`; left out: the kernel's default, 2 h
+    #[arg(long, value_name = "DURATION", value_parser = keepalive_time)]
+    pub idle: Option<Duration>,
+    /// `TCP_KEEPINTVL`; left out: 75 s
+    #[arg(long, value_name = "DURATION", value_parser = keepalive_time)]
+    pub interval: Option<Duration>,
+    /// `TCP_KEEPCNT`; left out: 9
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=127))]
+    pub count: Option<u32>,
+    /// `TCP_USER_TIMEOUT`; left out: none
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub user_timeout: Option<Duration>,
+    /// `net.ipv4.tcp_retries2`; left out: 15
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=255))]
+    pub retries2: Option<u32>,
+    /// Release of the kernel asked about; left out: the running one
+    #[arg(long, value_name = "RELEASE")]
+    pub release: Option<String>,
+    /// Its ticks a second; left out: those of the running one
+    #[arg(long, value_name = "HZ", value_parser = clap::value_parser!(u32).range(24..=10_000))]
+    pub hz: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A time of keepalive's: whole seconds, 1 to 32767 (`MAX_TCP_KEEPIDLE` in `include/net/tcp.h`).
+fn keepalive_time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if time.subsec_nanos() > 0 || !(1..=32_767).contains(&time.as_secs()) {
+        return Err("the kernel takes whole seconds, 1 to 32767".into());
+    }
+    Ok(time)
 }

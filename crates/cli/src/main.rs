@@ -17,6 +17,7 @@ mod kernels;
 mod load;
 mod output;
 mod plan;
+mod predict;
 mod run;
 mod span;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::check(args),
         Command::Schema => check::schema(),
         Command::Compare(args) => compare::compare(args),
+        Command::Predict(args) => predict::predict(args),
         Command::Kernels(args) => kernels::kernels(args),
         Command::Doctor(args) => doctor::doctor(args),
     };

@@ -5,6 +5,7 @@ mod asking;
 mod check;
 mod compare;
 mod plan;
+mod predict;
 mod reader;
 mod reference;
 mod usage;

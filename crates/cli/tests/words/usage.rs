@@ -5,7 +5,7 @@ use crate::asking::{Folder, text};
 #[test]
 fn the_help_of_every_command() {
     let folder = Folder::new();
-    for command in ["", "run", "plan", "check", "schema", "compare", "doctor"] {
+    for command in ["", "run", "plan", "check", "schema", "compare", "predict", "kernels", "doctor"] {
         let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let name = if command.is_empty() { "help".to_owned() } else { format!("help_{command}") };
         insta::assert_snapshot!(name, folder.seen(&arguments));
