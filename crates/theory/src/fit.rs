@@ -148,3 +148,64 @@ fn flags(wanted: TcpFlags, has: &[u8]) -> Fit {
     let fits = |flags: &u8| flags & wanted.mask == wanted.value;
     Fit::of(has.iter().all(fits), !has.iter().any(fits))
 }
+
+#[cfg(test)]
+mod tests {
+    use keepalive_lab_netlab::firewall::{Parsed, Tool, parse};
+
+    use super::*;
+    use crate::segment::Kind;
+
+    const CELL: Cell = Cell { ip: IpVersion::Ipv4, port: 7654, ephemeral: (32768, 60999) };
+
+    /// How a line of the server's INPUT chain fits segments of the client.
+    fn arriving(line: &str, kind: Kind) -> Fit {
+        let tool = if line.starts_with("add") { Tool::Nft } else { Tool::Iptables };
+        let Ok(Parsed::Translated(operation)) = parse(tool, line) else { panic!("{line}") };
+        fit(&operation.rule, Hook::Input, Segment { from: End::Client, kind }, CELL)
+    }
+
+    #[test]
+    fn a_condition_fits_all_none_or_some_of_the_segments() {
+        let fits = [
+            ("-A INPUT -j DROP", Fit::All),
+            ("-A INPUT -p tcp --dport 7654 -j DROP", Fit::All),
+            ("-A INPUT -p tcp --dport 7000:8000 -j DROP", Fit::All),
+            ("-A INPUT -p tcp --sport 1024:65535 -j DROP", Fit::All),
+            ("-A INPUT -p tcp --sport 40000:50000 -j DROP", Fit::Some),
+            ("-A INPUT -p tcp ! --dport 7654 -j DROP", Fit::None),
+            ("-A INPUT -p tcp --sport 7654 -j DROP", Fit::None),
+            ("-A INPUT -p udp --dport 7654 -j DROP", Fit::None),
+            ("-A INPUT -s 198.18.0.0/15 -j DROP", Fit::All),
+            ("-A INPUT -s 198.18.0.0/16 -j DROP", Fit::Some),
+            ("-A INPUT -s 198.18.7.1 -j DROP", Fit::Some),
+            ("-A INPUT -s 192.0.2.0/24 -j DROP", Fit::None),
+            ("-A INPUT ! -s 192.0.2.0/24 -j DROP", Fit::All),
+            ("-A INPUT -i eth0 -j DROP", Fit::All),
+            ("-A INPUT -i eth+ -j DROP", Fit::All),
+            ("-A INPUT -i lo -j DROP", Fit::None),
+            ("add rule inet filter input tcp dport 7654 drop", Fit::All),
+            ("add rule ip6 filter input tcp dport 7654 drop", Fit::None),
+            ("add rule inet filter input ip6 saddr 2001:db8::/32 drop", Fit::None),
+        ];
+        for (line, expected) in fits {
+            assert_eq!(arriving(line, Kind::Data), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_tell_kinds_of_segments_apart() {
+        let fit = |flags: &str, kind| arriving(&format!("-A INPUT -p tcp {flags} -j DROP"), kind);
+        assert_eq!(fit("--syn", Kind::Syn), Fit::All);
+        assert_eq!(fit("--syn", Kind::Data), Fit::None);
+        assert_eq!(fit("--tcp-flags RST RST", Kind::Rst), Fit::All);
+        assert_eq!(fit("--tcp-flags RST RST", Kind::Ack), Fit::None);
+        assert_eq!(
+            fit("--tcp-flags RST,ACK RST,ACK", Kind::Rst),
+            Fit::Some,
+            "a RST comes with an ACK or without"
+        );
+        assert_eq!(fit("--tcp-flags PSH PSH", Kind::Data), Fit::Some);
+        assert_eq!(fit("--tcp-flags FIN FIN", Kind::Fin), Fit::All);
+    }
+}

@@ -16,6 +16,7 @@ mod segment;
 mod settle;
 mod socket;
 mod span;
+mod stop;
 mod timeline;
 mod traffic;
 mod way;

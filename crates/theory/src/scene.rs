@@ -56,6 +56,17 @@ impl<'a> Scene<'a> {
         Ok(Socket { kernel: self.kernel, options: self.options.get(end), sysctls, round_trip: ROUND_TRIP })
     }
 
+    /// Round trips that an end may have measured: where its peer delays acknowledgements, up to that delay and a tick.
+    pub(crate) fn round_trips(&self, end: End) -> Vec<Duration> {
+        let delay = self.ack_delay(end.peer());
+        if delay.is_zero() {
+            return vec![ROUND_TRIP];
+        }
+        // The first timeout is a whole number of ticks, of 1 ms at least.
+        let latest = u64::try_from((delay * 6 / 5).as_millis()).unwrap_or_default();
+        (0..=latest).map(|delay| ROUND_TRIP + Duration::from_millis(delay)).collect()
+    }
+
     /// What one end is to send and to read.
     pub(crate) fn traffic(&self, end: End) -> &Traffic {
         &self.experiment.programs.get(end).traffic
@@ -82,9 +93,10 @@ impl<'a> Scene<'a> {
         !self.fills(end) && !self.has_keepalive(end) && self.writes_when_well(end).is_empty()
     }
 
-    /// How late an end may acknowledge: an end that sends data too may wait a little for some.
+    /// How late an end may acknowledge: one that sends data again and again may wait a little for some to go with it.
     pub(crate) fn ack_delay(&self, of: End) -> Duration {
-        let sends = self.traffic(of).reply || !self.traffic(of).sends.is_empty();
+        let traffic = self.traffic(of);
+        let sends = traffic.reply || traffic.sends.iter().any(|send| !matches!(send, Send::Once { .. }));
         if sends { DELAYED_ACK } else { Duration::ZERO }
     }
 }

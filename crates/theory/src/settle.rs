@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use keepalive_lab_scenario::cell::StopWhen;
 use keepalive_lab_scenario::end::{End, EndEvent, Ends};
 use keepalive_lab_scenario::fault::Trigger;
 use tcp_timers::Window;
@@ -12,7 +11,8 @@ use crate::connect::{Connecting, outcome};
 use crate::fate::{Fate, View, cut_off};
 use crate::idle::first_idle;
 use crate::scene::Scene;
-use crate::span::{between, fault_after, overlap, surely_before, told};
+use crate::span::{fault_after, overlap, surely_before, told};
+use crate::stop::Stopped;
 use crate::timeline::{Anchor, Epoch, Firing, Timeline};
 use crate::way::Way;
 
@@ -35,7 +35,10 @@ pub(crate) fn settle(scene: &Scene) -> Ends<Prediction> {
         known.fire(Anchor::Event(end, EndEvent::Connected), CONNECTED);
     }
     known.play();
-    known.predictions()
+    let timeline = known.timeline();
+    let fate = |fate: Option<Fate>| fate.unwrap_or_else(|| Fate::unknown("it was never decided"));
+    let fates = Ends { client: fate(known.fates.client), server: fate(known.fates.server) };
+    Stopped { scene, timeline, fates }.predictions()
 }
 
 fn unconnected(scene: &Scene, fate: Fate) -> Ends<Prediction> {
@@ -75,6 +78,8 @@ struct Known<'a> {
     fates: Ends<Option<Fate>>,
     /// When the last end was over that was played.
     happened: Option<Window>,
+    /// Ends that were over before anything uncertain could happen to the other.
+    sure: Ends<bool>,
 }
 
 impl<'a> Known<'a> {
@@ -86,6 +91,7 @@ impl<'a> Known<'a> {
             waiting: (0..faults.len()).collect(),
             fates: Ends { client: None, server: None },
             happened: None,
+            sure: Ends::default(),
         };
         known.fire(Anchor::Start, CONNECTED);
         known
@@ -185,6 +191,7 @@ impl<'a> Known<'a> {
         *self.fates.get_mut(end) = Some(fate.clone());
         self.fire(Anchor::Event(end, event), at);
         let Some(other) = other else { return };
+        *self.sure.get_mut(end) = !matches!(other, Fate::Unknown { .. });
         let Some(other_at) = other.at().filter(|other_at| overlap(*other_at, at)) else { return };
         // Either may be the first. Does it matter?
         let peer = end.peer();
@@ -198,6 +205,7 @@ impl<'a> Known<'a> {
                     waiting: before.1,
                     fates: Ends::default(),
                     happened: None,
+                    sure: Ends::default(),
                 },
             );
             let event = if matches!(other, Fate::Closes { .. }) { EndEvent::Closed } else { EndEvent::Error };
@@ -230,7 +238,7 @@ impl<'a> Known<'a> {
         let unknown = Ends::from_fn(|end| matches!(self.fates.get(end), Some(Fate::Unknown { .. })));
         for end in End::BOTH {
             let peer = end.peer();
-            if !unknown.get(peer) || *unknown.get(end) {
+            if !unknown.get(peer) || *unknown.get(end) || *self.sure.get(end) {
                 continue;
             }
             let waits = self.waits_for(peer, &[EndEvent::Error, EndEvent::Closed]);
@@ -246,7 +254,8 @@ impl<'a> Known<'a> {
         let end = unknown.peer();
         let view = View { scene: self.scene, timeline, end, peer: None };
         let broken = timeline.broken();
-        let apart = broken.last().is_some_and(|stretch| cut_off(&view, stretch.from));
+        // Before the first break all is known of it.
+        let apart = broken.first().is_some_and(|stretch| cut_off(&view, stretch.from));
         let over_before = |at: Window| broken.first().is_none_or(|stretch| surely_before(at, stretch.from));
         let over = self.fates.get(end).as_ref().and_then(Fate::at);
         let speechless = !self.scene.has_keepalive(unknown) && self.scene.traffic(unknown).close_at.is_none();
@@ -254,74 +263,6 @@ impl<'a> Known<'a> {
         let deaf =
             self.scene.is_silent(end) && broken.iter().flat_map(|stretch| stretch.epochs).all(is_plain);
         apart || over.is_some_and(over_before) || speechless && deaf
-    }
-
-    /// The predictions, with the stop of the cell.
-    fn predictions(&self) -> Ends<Prediction> {
-        let timeline = self.timeline();
-        Ends::from_fn(|end| {
-            let fate = self.fates.get(end).clone().unwrap_or_else(|| Fate::unknown("it was never decided"));
-            self.prediction(&timeline, end, fate)
-        })
-    }
-
-    fn prediction(&self, timeline: &Timeline, end: End, fate: Fate) -> Prediction {
-        let stop = &self.scene.experiment.stop;
-        let over = fate.at();
-        if let Some(at) = over {
-            if at.min > stop.limit {
-                return Prediction::Alive { why: format!("the cell stops before {}", words(&fate)) };
-            }
-            if at.max >= stop.limit {
-                return Prediction::Unpredicted {
-                    because: format!(
-                        "whether the limit comes before the following is not certain: {}",
-                        words(&fate)
-                    ),
-                };
-            }
-            match self.stopped_by(end) {
-                Some(Ok(stopped)) if surely_before(stopped, at) => {
-                    return Prediction::Alive { why: format!("the cell stops before {}", words(&fate)) };
-                }
-                Some(Ok(stopped)) if overlap(stopped, at) => {
-                    return Prediction::Unpredicted {
-                        because: format!(
-                            "whether the cell stops before the following is not certain: {}",
-                            words(&fate)
-                        ),
-                    };
-                }
-                Some(Err(because)) => return Prediction::Unpredicted { because },
-                _ => {}
-            }
-        }
-        match fate {
-            Fate::Lives { why } => Prediction::Alive { why },
-            Fate::Closes { why, .. } => Prediction::Closed { why },
-            Fate::Unknown { because } => Prediction::Unpredicted { because },
-            Fate::Dies { at, errno, death, why } => match on_the_rows_scale(timeline, at) {
-                Ok(after) => Prediction::Error { after, errno, death: death.map(Box::new), why },
-                Err(because) => Prediction::Unpredicted { because },
-            },
-        }
-    }
-
-    /// When the other end's end stops the cell; an error if that is not known.
-    fn stopped_by(&self, end: End) -> Option<Result<Window, String>> {
-        let peer = end.peer();
-        let stops = match self.scene.experiment.stop.when {
-            StopWhen::ClientClosed => peer == End::Client,
-            StopWhen::ServerClosed => peer == End::Server,
-            StopWhen::BothClosed | StopWhen::Limit => false,
-        };
-        match self.fates.get(peer) {
-            _ if !stops => None,
-            Some(Fate::Unknown { because }) => {
-                Some(Err(format!("the cell stops with the {peer}, and {because}")))
-            }
-            other => other.as_ref().and_then(Fate::at).map(Ok),
-        }
     }
 }
 
@@ -334,24 +275,5 @@ fn is_like(one: &Fate, other: &Fate) -> bool {
         (Fate::Closes { at, .. }, Fate::Closes { at: other_at, .. }) => at == other_at,
         (Fate::Lives { .. }, Fate::Lives { .. }) | (Fate::Unknown { .. }, Fate::Unknown { .. }) => true,
         _ => false,
-    }
-}
-
-fn words(fate: &Fate) -> &str {
-    match fate {
-        Fate::Dies { why, .. } | Fate::Closes { why, .. } | Fate::Lives { why } => why,
-        Fate::Unknown { because } => because,
-    }
-}
-
-/// Seconds count from the first fault, or from `connect()` where the fault was before that or came after the error.
-fn on_the_rows_scale(timeline: &Timeline, at: Window) -> Result<Window, String> {
-    let at = told(at);
-    match timeline.first_fault {
-        None => Ok(at),
-        Some(fault) if surely_before(at, fault) => Ok(at),
-        Some(fault) if fault.max.is_zero() => Ok(at),
-        Some(fault) if fault.max <= at.min => Ok(between(fault, at)),
-        Some(_) => Err("whether its seconds count from the first fault is not certain".to_owned()),
     }
 }

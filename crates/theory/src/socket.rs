@@ -83,3 +83,47 @@ pub(crate) fn options(options: &SocketOptions, sysctls: &Sysctls) -> Options {
         linger2: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[(&str, &str)]) -> BTreeMap<String, String> {
+        names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_the_scenario_sets_wins_over_what_a_new_namespace_has() {
+        let new = named(&[
+            ("net.ipv4.tcp_retries2", "8"),
+            ("net.ipv4.tcp_recovery", "1"),
+            ("net.ipv4.tcp_sack", "0"),
+        ]);
+        let read = sysctls(&new, &named(&[("net.ipv4.tcp_retries2", "3")])).unwrap();
+        assert_eq!((read.retries2, read.sack, read.keepalive_probes), (3, false, 9));
+    }
+
+    #[test]
+    fn a_sysctl_that_is_set_and_not_known_is_an_error() {
+        assert!(sysctls(&named(&[]), &named(&[("net.ipv4.tcp_frto", "0")])).is_err());
+        assert!(sysctls(&named(&[]), &named(&[("net.core.rmem_max", "9999")])).is_err());
+        assert!(sysctls(&named(&[]), &named(&[("net.ipv4.tcp_syncookies", "0")])).is_ok());
+        assert!(sysctls(&named(&[("net.ipv4.tcp_frto", "0")]), &named(&[])).is_ok());
+    }
+
+    #[test]
+    fn keepalive_takes_what_is_not_set_from_the_sysctls() {
+        let known = Sysctls { keepalive_probes: 4, ..Sysctls::default() };
+        let set = keepalive_lab_scenario::program::Keepalive {
+            idle: Some(Duration::from_secs(2)),
+            ..Default::default()
+        };
+        let socket =
+            SocketOptions { keepalive: Some(set), user_timeout: Some(Duration::ZERO), ..Default::default() };
+        let read = options(&socket, &known);
+        let keepalive =
+            Keepalive { idle: Duration::from_secs(2), interval: Duration::from_secs(75), count: 4 };
+        assert_eq!(read.keepalive, Some(keepalive));
+        assert_eq!(read.user_timeout, None, "zero is off");
+    }
+}

@@ -133,6 +133,11 @@ impl Timeline {
         self.during(at).map(move |epoch| epoch.way(Segment { from, kind }))
     }
 
+    /// Is the path sound at some time after a moment?
+    pub(crate) fn is_mended_after(&self, at: Window) -> bool {
+        self.epochs.iter().any(|epoch| epoch.from.max >= at.min && epoch.is_sound())
+    }
+
     /// When each epoch begins.
     pub(crate) fn beginnings(&self) -> impl Iterator<Item = Window> {
         self.epochs.iter().map(|epoch| epoch.from)

@@ -51,6 +51,14 @@ impl Writes {
         self.every.iter().copied().min()
     }
 
+    /// The period, if all it writes is one stream, but for what it sends at once.
+    pub(crate) fn is_one_stream(&self) -> Option<Duration> {
+        match self.every.as_slice() {
+            [period] if self.once.iter().all(Duration::is_zero) => Some(*period),
+            _ => None,
+        }
+    }
+
     /// The first write due at that time or later.
     pub(crate) fn first_from(&self, at: Duration) -> Option<Duration> {
         let once = self.once.iter().copied().filter(|write| *write >= at);
@@ -97,4 +105,65 @@ pub(crate) struct First {
 
 fn multiple(period: Duration, times: u128) -> Duration {
     Duration::from_nanos_u128((period.as_nanos() * times.max(1)).min(u128::from(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn writes(once: &[u64], every: &[u64]) -> Writes {
+        let spans = |millis: &[u64]| millis.iter().copied().map(ms).collect();
+        Writes { once: spans(once), every: spans(every), until: None }
+    }
+
+    #[test]
+    fn the_first_write_of_a_stream_comes_after_one_period() {
+        let stream = writes(&[], &[500]);
+        assert_eq!(stream.first_from(ms(0)), Some(ms(500)));
+        assert_eq!(stream.first_from(ms(501)), Some(ms(1000)));
+        assert_eq!(stream.last_until(ms(499)), None);
+        assert_eq!(stream.last_until(ms(1499)), Some(ms(1000)));
+    }
+
+    #[test]
+    fn a_write_due_at_the_moment_of_a_change_may_come_before_or_after_it() {
+        let stream = writes(&[], &[500]);
+        let change = Window { min: ms(1000), max: ms(1002) };
+        assert_eq!(stream.last_before(change), (Some(ms(500)), Some(ms(1000))));
+        let first = stream.first_after(change, Duration::ZERO);
+        assert_eq!((first.possible, first.certain), (Some(ms(1000)), Some(ms(1500))));
+        let delayed = writes(&[960], &[]).first_after(change, ms(40));
+        assert_eq!((delayed.possible, delayed.certain), (Some(ms(960)), None));
+    }
+
+    #[test]
+    fn an_end_that_closes_writes_no_more() {
+        let closing = Writes { until: Some(ms(1000)), ..writes(&[0], &[500]) };
+        assert_eq!(closing.first_from(ms(501)), None);
+        assert_eq!(closing.last_until(ms(9000)), Some(ms(500)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_write_lies_between_the_last_before_and_the_first_after(
+            once in prop::collection::vec(0_u64..5000, 0..3),
+            every in prop::collection::vec(1_u64..3000, 0..3),
+            at in 1_u64..10_000,
+        ) {
+            let writes = writes(&once, &every);
+            let first = writes.first_from(ms(at));
+            let last = writes.last_until(ms(at).saturating_sub(Duration::from_nanos(1)));
+            prop_assert!(first.is_none_or(|first| first >= ms(at)));
+            prop_assert!(last.is_none_or(|last| last < ms(at)));
+            for write in once.iter().copied().chain(every.iter().flat_map(|&every| (1..20).map(move |n| n * every))) {
+                prop_assert!(last.is_some_and(|last| ms(write) <= last) || first.is_some_and(|first| ms(write) >= first));
+            }
+        }
+    }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Chain {
     pub(crate) attempts: Vec<Emission>,
     /// Does each write of the application try at once?
     pub(crate) writes_try: bool,
+    /// Does it count in `icsk_probes_out`, as keepalive does?
+    pub(crate) counts_probes: bool,
     /// How it ends if nothing ever comes back.
     pub(crate) ending: Ending,
 }
@@ -59,10 +61,10 @@ pub(crate) fn chain(
             let attempts = attempts.map(|attempt| Emission { at: sum(from, attempt.at), kind }).collect();
             let why = why(&death);
             let ending = Ending::Dies { at: sum(from, death.at), death, why };
-            Ok(Chain { attempts, writes_try: false, ending })
+            Ok(Chain { attempts, writes_try: false, counts_probes: false, ending })
         }
         Answer::LivesForEver { .. } => {
-            Ok(Chain { attempts: Vec::new(), writes_try: false, ending: Ending::Never })
+            Ok(Chain { attempts: Vec::new(), writes_try: false, counts_probes: false, ending: Ending::Never })
         }
         Answer::Unpredicted { because } => Err(because),
     }

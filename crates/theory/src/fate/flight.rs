@@ -95,7 +95,7 @@ pub(super) fn chain(view: &View, stretch: &Stretch, write: Window) -> Result<Cha
         )),
         Way::Rejected(RejectWith::TcpReset, _, by) if answer_arrives(view, write) => {
             let ending = Ending::Reset { at: write, why: format!("{writes}, and {by} answers with a RST") };
-            Ok(Chain { attempts: vec![sent], writes_try: false, ending })
+            Ok(Chain { attempts: vec![sent], writes_try: false, counts_probes: false, ending })
         }
         Way::Rejected(with, By::Receiver, by) if is_port_unreachable(with) => {
             let why =
@@ -149,15 +149,30 @@ fn flight(
     let mut losses = vec![Loss::Path];
     for epoch in after {
         match epoch.line(view.end) {
+            Way::Rejected(with, By::Receiver, _) if told.is_some() && is_port_unreachable(with) => {}
+            other if told.is_some() => {
+                return Err(format!("what ICMP told is kept when {}", because(&other)));
+            }
             Way::Passes | Way::Lost(How::Path, _) => {}
             Way::Lost(How::Refused, _) => losses.push(Loss::Refused),
-            other if told.is_some() && matches!(other, Way::Rejected(..)) => {}
             other => return Err(format!("its data is in flight when {}", because(&other))),
         }
     }
     losses.dedup();
-    let answers = losses.into_iter().map(|loss| {
-        let answer = data_in_flight(socket, &Flight { loss, segments: 1, writes_every });
+    if told.is_some() && hears_meanwhile(view, stretch) {
+        return Err("segments of the peer arrive and clear what ICMP told".to_owned());
+    }
+    if acknowledged_late(view, stretch, sent.at) {
+        return Err(
+            "data that arrived is acknowledged when the way back is mended, and not the rest".to_owned()
+        );
+    }
+    let cases = losses
+        .iter()
+        .flat_map(|loss| view.scene.round_trips(view.end).into_iter().map(move |rtt| (*loss, rtt)));
+    let answers = cases.map(|(loss, round_trip)| {
+        let socket = Socket { round_trip, ..*socket };
+        let answer = data_in_flight(&socket, &Flight { loss, segments: 1, writes_every });
         told.map_or(answer.clone(), |errno| with_errno(answer, errno))
     });
     let answer = answers.reduce(either).expect("one loss at least");
@@ -166,6 +181,15 @@ fn flight(
     })?;
     chain.attempts.insert(0, sent);
     Ok(chain)
+}
+
+/// May the peer acknowledge in passing what arrived before the way back was mended, while the way there is broken?
+fn acknowledged_late(view: &View, stretch: &Stretch, from: Window) -> bool {
+    let arrives = |epoch: &Epoch| epoch.line(view.end) == Way::Passes;
+    let later = stretch.epochs.iter().rev().take_while(|epoch| epoch.from.min > from.min);
+    let there = view.timeline.during(from).any(arrives) || later.clone().any(arrives);
+    let back = later.into_iter().any(|epoch| epoch.line(view.end.peer()) == Way::Passes && !epoch.is_sound());
+    there && back && view.peer_may_write_in(stretch)
 }
 
 fn because(way: &Way) -> String {
@@ -197,11 +221,14 @@ fn refused(
                 .to_owned(),
         );
     }
-    let mut first = chain_of(data_refused(socket, loss), tried.at, Kind::Data, |death| {
-        format!("{why}, and gives up after {}", death.at)
-    })?;
+    let answers = view.scene.round_trips(view.end).into_iter();
+    let answers = answers.map(|round_trip| data_refused(&Socket { round_trip, ..*socket }, loss));
+    let answer = answers.reduce(either).expect("one round trip at least");
+    let mut first =
+        chain_of(answer, tried.at, Kind::Data, |death| format!("{why}, and gives up after {}", death.at))?;
     first.attempts.insert(0, tried);
     first.writes_try = true;
+    first.counts_probes = true;
     let Some(changed) = through else { return Ok(first) };
     if let Ending::Dies { at, .. } = &first.ending
         && surely_before(*at, changed.from)
@@ -258,6 +285,7 @@ fn leaves(
     }
     let before = refused.attempts.into_iter().filter(|attempt| attempt.at.max < min);
     chain.attempts.splice(0..0, before);
+    chain.counts_probes = true;
     Ok(chain)
 }
 

@@ -3,6 +3,7 @@
 mod chain;
 mod closing;
 mod flight;
+mod history;
 mod refresh;
 mod reset;
 mod silence;
@@ -12,6 +13,7 @@ pub(crate) use closing::cut_off;
 
 use std::time::Duration;
 
+use keepalive_lab_netlab::firewall::RejectWith;
 use keepalive_lab_scenario::end::End;
 use tcp_timers::{Death, Errno, Window};
 
@@ -19,6 +21,7 @@ use self::chain::{Chain, Ending};
 use crate::scene::Scene;
 use crate::span::{by_application, overlap, surely_before};
 use crate::timeline::{Anchor, Epoch, Stretch, Timeline};
+use crate::way::{How, Way};
 
 /// What becomes of one end.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +58,15 @@ pub(crate) struct View<'a> {
     pub(crate) end: End,
     /// How the peer ended, if it has.
     pub(crate) peer: Option<&'a Fate>,
+}
+
+/// Is a host without carrier in this stretch? Then what is sent may wait for its neighbour (`arp_queue`) and arrive
+/// when the carrier is back.
+pub(crate) fn waits_for_a_neighbour(stretch: &Stretch) -> bool {
+    let waits = |epoch: &Epoch| {
+        End::BOTH.into_iter().any(|from| matches!(epoch.line(from), Way::Lost(How::PeerLink, _)))
+    };
+    stretch.epochs.iter().any(waits)
 }
 
 /// How a stretch without a sound path, or without a peer, leaves an end.
@@ -159,6 +171,14 @@ impl<'a> View<'a> {
             stretches.push((endless, true));
             return Ok(stretches);
         }
+        let by_its_own_timer = matches!(self.peer, Some(Fate::Dies { death: Some(_), .. }));
+        if by_its_own_timer && !stretches.is_empty() && !self.scene.is_silent(self.end) {
+            // It had something in flight, and sent nothing else.
+            return Err(format!(
+                "what the {} says from the mending of the path to its end is not certain",
+                self.peer_end()
+            ));
+        }
         stretches.push((self.timeline.from(over), true));
         Ok(stretches)
     }
@@ -209,11 +229,57 @@ impl<'a> View<'a> {
 
     /// What this end's kernel does in a stretch, and when it gives up.
     fn meets(&self, stretch: &Stretch<'a>, mended: Window) -> Result<Option<Chain>, String> {
-        match flight::first_write(self, stretch)? {
-            Some(write) => flight::chain(self, stretch, write).map(Some),
-            None if self.scene.has_keepalive(self.end) => silence::chain(self, stretch, mended).map(Some),
-            None => Ok(None),
+        let write = flight::first_write(self, stretch)?;
+        self.acknowledges_in_peace(stretch)?;
+        if !self.scene.has_keepalive(self.end) {
+            return write.map(|write| flight::chain(self, stretch, write)).transpose();
         }
+        let silent = silence::chain(self, stretch, mended);
+        match write {
+            None => silent.map(Some),
+            Some(write) => self.writes_while_keepalive_probes(stretch, write, silent?).map(Some),
+        }
+    }
+
+    /// An acknowledgement that a rule answers with a RST ends the connection too.
+    fn acknowledges_in_peace(&self, stretch: &Stretch<'a>) -> Result<(), String> {
+        let answered =
+            |epoch: &&Epoch| matches!(epoch.line(self.end), Way::Rejected(RejectWith::TcpReset, ..));
+        let acknowledges = self.peer_may_write_in(stretch) || self.scene.has_keepalive(self.peer_end());
+        match self.while_the_peer_lives(stretch).find(answered) {
+            Some(_) if acknowledges => Err(format!(
+                "when a rule's RST answers an acknowledgement of the {} is not part of the theory",
+                self.end
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keepalive may give up before the first write; after that it is silent.
+    fn writes_while_keepalive_probes(
+        &self,
+        stretch: &Stretch<'a>,
+        write: Window,
+        silent: Chain,
+    ) -> Result<Chain, String> {
+        if let Ending::Dies { at, .. } | Ending::Reset { at, .. } = &silent.ending {
+            if surely_before(*at, write) {
+                return Ok(silent);
+            }
+            if overlap(*at, write) {
+                return Err(
+                    "whether keepalive gives up before the next write depends on the phase of its timer"
+                        .to_owned(),
+                );
+            }
+        }
+        let mut chain = flight::chain(self, stretch, write)?;
+        let probes: Vec<_> = silent.attempts.into_iter().filter(|probe| probe.at.min <= write.max).collect();
+        if chain.counts_probes && !probes.is_empty() {
+            return Err("the probes of keepalive count as attempts to send what is refused".to_owned());
+        }
+        chain.attempts.splice(0..0, probes);
+        Ok(chain)
     }
 
     /// Does it outlast a stretch through which its peer lives?
@@ -246,7 +312,7 @@ impl<'a> View<'a> {
             (Some(possible), Some(max)) if max < at.min => {
                 Ok(Passed::Mended { by: Window { min: possible.max(until.min), max } })
             }
-            (None, _) if !self.peer_may_speak() => Ok(over),
+            (None, _) if !self.peer_may_speak() && !waits_for_a_neighbour(stretch) => Ok(over),
             _ => {
                 Err("whether it gives up before the path is mended depends on the phase of its timers"
                     .to_owned())

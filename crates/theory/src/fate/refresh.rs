@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use tcp_timers::{Loss, Silence, Window, keepalive};
+use tcp_timers::{Loss, Window};
 
 use super::View;
-use super::chain::{Chain, Ending, chain as chain_of, either};
+use super::chain::{Chain, Ending, chain as chain_of};
 use super::flight;
+use super::history::History;
 use crate::segment::Kind;
-use crate::span::{between, surely_before};
+use crate::span::surely_before;
 use crate::timeline::Stretch;
 use crate::way::Way;
 
@@ -21,7 +22,7 @@ const ALONE: Duration = Duration::from_millis(500);
 pub(super) fn chain(
     view: &View,
     stretch: &Stretch,
-    heard: Window,
+    [heard, mended]: [Window; 2],
     losses: &[Loss],
 ) -> Result<Option<Chain>, String> {
     let peer = view.end.peer();
@@ -50,16 +51,10 @@ pub(super) fn chain(
     let mut arrivals: Vec<Window> = vec![heard];
     arrivals.extend(sent.attempts.iter().map(|attempt| attempt.at));
     for (index, arrival) in arrivals.iter().enumerate() {
-        let armed_before = between(Window::exactly(Duration::ZERO), *arrival);
-        let answered_for =
-            if index == 0 { between(heard, stretch.from) } else { Window::exactly(Duration::ZERO) };
-        let answers = losses.iter().flat_map(|loss| {
-            [answered_for.min, answered_for.max].map(|answered_for| {
-                let silence = Silence { armed_before, stream: None, answered_for, loss: *loss };
-                keepalive(&socket, &silence)
-            })
-        });
-        let answer = answers.reduce(either).ok_or("what becomes of its probes is not known")?;
+        let history = History::new(view, *arrival, mended, &arrivals[1..=index])?;
+        let answered = if index == 0 { flight::sound_for(heard, stretch) } else { [Duration::ZERO; 2] };
+        let answer =
+            history.keepalive(&socket, losses, answered).ok_or("what becomes of its probes is not known")?;
         let chain = chain_of(answer, *arrival, Kind::Ack, |death| {
             format!(
                 "the {peer}'s data still arrives at the {}, the last time at {arrival}; keepalive probes get no answer, and {} \

@@ -3,11 +3,11 @@
 use tcp_timers::{Errno, Window};
 
 use super::chain::{Chain, Emission, Ending};
-use super::{Fate, Passed, View};
+use super::{Fate, Passed, View, waits_for_a_neighbour};
 use crate::segment::{Kind, Segment};
 use crate::span::{by_application, not_before, overlap, surely_before};
 use crate::timeline::Stretch;
-use crate::way::Way;
+use crate::way::{How, Way};
 
 /// What comes first: the kernel gives up, or a segment of this end gets through and is answered with a RST.
 pub(super) fn or_death(view: &View, stretch: &Stretch, chain: &Chain) -> Result<Passed, String> {
@@ -76,6 +76,9 @@ fn first_reset(view: &View, stretch: &Stretch, chain: &Chain) -> Result<Option<W
     }
     match (earliest, latest) {
         (None, _) => Ok(None),
+        _ if waits_for_a_neighbour(stretch) => {
+            Err("what waited for a neighbour without carrier may be answered with a RST before".to_owned())
+        }
         (Some(min), Some(max)) => Ok(Some(Window { min, max: max.max(min) })),
         (Some(_), None) => {
             Err("whether any segment of it gets through to be answered with a RST is not certain".to_owned())
@@ -125,6 +128,10 @@ pub(super) fn by_the_peers_death(view: &View, own: Fate) -> Fate {
         match epoch.way(Segment { from: peer, kind: Kind::Rst }) {
             Way::Passes => passes.push(true),
             // A RST is not answered, whatever a rule says.
+            Way::Lost(How::PeerLink, by) if view.timeline.is_mended_after(*at) => {
+                let because = format!("the {peer}'s RST may wait until the carrier is back: {by}");
+                return before(own, *at, &because);
+            }
             Way::Lost(_, by) | Way::Rejected(_, _, by) => {
                 passes.push(false);
                 eaten = Some(by);

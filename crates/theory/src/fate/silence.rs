@@ -10,9 +10,10 @@ use tcp_timers::{Errno, Keepalive, Loss, Silence, Window, keepalive};
 use super::View;
 use super::chain::{Chain, Ending, chain as chain_of, either};
 use super::flight::sound_for;
+use super::history::History;
 use super::refresh;
 use crate::segment::{Kind, Segment};
-use crate::span::{between, by_application};
+use crate::span::by_application;
 use crate::timeline::{Epoch, Stretch};
 use crate::way::{By, How, Way};
 
@@ -25,22 +26,25 @@ pub(super) fn chain(view: &View, stretch: &Stretch, mended: Window) -> Result<Ch
     if stretch.epochs.iter().any(|epoch| matches!(epoch.line(own), Way::Rejected(RejectWith::TcpReset, ..))) {
         return rejected(view, stretch, mended);
     }
+    let told = |epoch: &Epoch| matches!(epoch.line(own), Way::Rejected(..));
+    let acknowledges = view.peer_may_write_in(stretch) || view.scene.has_keepalive(peer);
+    if acknowledges && view.while_the_peer_lives(stretch).any(told) {
+        // ICMP that quotes a probe is ignored, but not ICMP that quotes an acknowledgement.
+        return Err(format!(
+            "ICMP messages answer the acknowledgements of the {own}, and TCP remembers that"
+        ));
+    }
     let losses = losses(view, stretch)?;
     let heard = last_heard(view, stretch, mended);
-    if let Some(chain) = refresh::chain(view, stretch, heard, &losses)? {
+    if let Some(chain) = refresh::chain(view, stretch, [heard, mended], &losses)? {
         return Ok(chain);
     }
     let socket = view.scene.socket(own)?;
-    let armed_before = between(Window::exactly(Duration::ZERO), heard);
-    let well = view.scene.writes_when_well(peer).and(&view.scene.writes_when_well(own));
-    let stream = well.period().filter(|_| mended.max.is_zero() && heard.max > Duration::ZERO);
-    followed_in_time(view, armed_before, stretch, stream)?;
-    let answers = losses.iter().flat_map(|loss| {
-        sound_for(heard, stretch).map(|answered_for| {
-            keepalive(&socket, &Silence { armed_before, stream, answered_for, loss: *loss })
-        })
-    });
-    let answer = answers.reduce(either).ok_or("what becomes of its probes is not known")?;
+    let history = History::new(view, heard, mended, &[])?;
+    followed_in_time(view, &history, stretch)?;
+    let answer = history
+        .keepalive(&socket, &losses, sound_for(heard, stretch))
+        .ok_or("what becomes of its probes is not known")?;
     let broken = stretch.epochs.first().map_or_else(String::new, |epoch| {
         let by = End::BOTH.into_iter().find_map(|from| match epoch.line(from) {
             Way::Lost(_, by) | Way::Rejected(_, _, by) => Some(by),
@@ -81,7 +85,12 @@ fn rejected(view: &View, stretch: &Stretch, mended: Window) -> Result<Chain, Str
     let first = chain.attempts.first().ok_or("keepalive sends no probe")?.at;
     let why =
         format!("the {own}'s first keepalive probe after the break, at {first}, is answered by a rule's RST");
-    Ok(Chain { attempts: Vec::new(), writes_try: false, ending: Ending::Reset { at: first, why } })
+    Ok(Chain {
+        attempts: Vec::new(),
+        writes_try: false,
+        counts_probes: false,
+        ending: Ending::Reset { at: first, why },
+    })
 }
 
 /// Following a keepalive timer through all its phases costs time for each of its alarms and for each phase: no more than so many in
@@ -89,19 +98,13 @@ fn rejected(view: &View, stretch: &Stretch, mended: Window) -> Result<Chain, Str
 const ALARMS: u128 = 5_000_000;
 
 /// Can keepalive be followed through all phases in a reasonable time?
-fn followed_in_time(
-    view: &View,
-    armed_before: Window,
-    stretch: &Stretch,
-    stream: Option<Duration>,
-) -> Result<(), String> {
+fn followed_in_time(view: &View, history: &History, stretch: &Stretch) -> Result<(), String> {
     let socket = view.scene.socket(view.end)?;
     let Some(Keepalive { idle, interval, count }) = socket.options.keepalive else { return Ok(()) };
     let tick = Duration::from_secs(1) / socket.kernel.hz.max(1);
-    let step = stream.map_or(tick, |every| every.min(tick)).max(Duration::from_micros(100));
+    let (beginnings, step) = history.cost(tick);
     let period = granularity(socket.kernel.hz, idle.max(interval));
-    let phases = period.as_nanos() / step.as_nanos() + 1;
-    let beginnings = armed_before.width().as_nanos() / tick.as_nanos() + 2;
+    let phases = period.as_nanos() / step.max(Duration::from_micros(100)).as_nanos() + 1;
     let alarms = stretch.from.max.as_nanos() / idle.as_nanos().max(1) + u128::from(count) + 2;
     if phases.saturating_mul(beginnings).saturating_mul(alarms) > ALARMS {
         return Err(
