@@ -83,6 +83,13 @@ impl<'a> Attended<'a> {
         self.kill();
     }
 
+    /// Something could not be written down: `run.json` says so, if even that can be written, and the guest ends.
+    pub(super) fn abandon(mut self) {
+        if let Some((_, session)) = self.session.take() {
+            session.abandon();
+        }
+    }
+
     /// Takes all it has to say, and waits for it at most this long.
     pub(super) fn attend(
         &mut self,

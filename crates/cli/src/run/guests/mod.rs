@@ -92,7 +92,12 @@ impl<'a> Guests<'a> {
                 if self.interrupt.is_interrupted() {
                     attended[index].interrupt();
                 }
-                match attended[index].attend(TURN, &mut all_rows, &mut audience).map_err(single)? {
+                let heard = attended[index].attend(TURN, &mut all_rows, &mut audience);
+                let heard = heard.map_err(|complaint| {
+                    attended.drain(..).for_each(Attended::abandon);
+                    single(complaint)
+                })?;
+                match heard {
                     Attention::Over(ended) => {
                         exit = exit.max(ended);
                         attended.remove(index);
